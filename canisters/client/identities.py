@@ -1,0 +1,186 @@
+"""Who signs: key pairs (Ed25519, secp256k1) and sessions delegated from one.
+
+Built on ic-py's identities, with what they lack: delegations keep their targets and permissions, files are written for their owner only.
+A chain of delegations is in agent-js's JSON form, so that a browser can make one and Python use it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from canisters.interface import keys
+from canisters.interface.principal import Principal
+from canisters.interface.request_id import hash_of_map
+
+from .errors import IdentityUnreadable
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # its generated parser has escapes that newer Pythons warn of
+    import ecdsa
+    from ic.identity import DelegateIdentity, Identity
+
+Chain = dict[str, Any]
+
+
+class KeyIdentity(Identity):  # type: ignore[misc]  # ic-py has no types
+    """A key pair. `kind`: "ed25519" or "secp256k1"."""
+
+    def __init__(self, private_key: bytes = b"", kind: str = "ed25519") -> None:
+        super().__init__(privkey=private_key.hex(), type=kind)
+
+    @property
+    def principal(self) -> Principal:
+        return Principal.self_authenticating(self.der_pubkey)
+
+    @property
+    def private_key(self) -> bytes:
+        return bytes.fromhex(self.privkey)
+
+    def __repr__(self) -> str:  # ic-py's own would print the private key
+        return f"KeyIdentity({self.principal})"
+
+    __str__ = __repr__
+
+    @classmethod
+    def load(cls, path: Path) -> KeyIdentity:
+        """Raises IdentityUnreadable."""
+        try:
+            key = ecdsa.SigningKey.from_pem(path.read_text())
+        except (OSError, ValueError, ecdsa.der.UnexpectedDER) as error:
+            raise IdentityUnreadable(f"{path} is not a private key in PEM form: {error}") from error
+        kind = "ed25519" if key.curve == ecdsa.curves.Ed25519 else "secp256k1" if key.curve == ecdsa.SECP256k1 else None
+        if kind is None:
+            raise IdentityUnreadable(f"{path} holds a key of curve {key.curve.name}; Ed25519 and secp256k1 can be used")
+        return cls(key.to_string(), kind)
+
+    def save(self, path: Path) -> None:
+        """Write the private key, readable by its owner only. An existing file is never overwritten."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(self.to_pem())
+            file.flush()
+            os.fsync(file.fileno())
+
+    @classmethod
+    def load_or_create(cls, path: Path) -> KeyIdentity:
+        if not path.exists():
+            cls().save(path)
+        return cls.load(path)
+
+
+class Anonymous(Identity):  # type: ignore[misc]  # ic-py has no types
+    def __init__(self) -> None:
+        super().__init__(anonymous=True)
+
+    @property
+    def principal(self) -> Principal:
+        return Principal.anonymous()
+
+
+def anonymous() -> Anonymous:
+    return Anonymous()
+
+
+class DelegatedIdentity(DelegateIdentity):  # type: ignore[misc]  # ic-py has no types
+    """A session key that may act for the chain's root, on the chain's targets, until it expires."""
+
+    def __init__(self, session: KeyIdentity, chain: Chain) -> None:
+        try:
+            super().__init__(session, chain)
+            self._delegations = [_signed(entry) for entry in chain["delegations"]]
+        except (KeyError, TypeError, ValueError) as error:
+            raise IdentityUnreadable(f"not a delegation chain in agent-js's JSON form: {error}") from error
+        if not self._delegations or self._delegations[-1]["delegation"]["pubkey"] != session.der_pubkey:
+            raise IdentityUnreadable("the delegation is for another session key")
+
+    @property
+    def principal(self) -> Principal:
+        return Principal.self_authenticating(self.der_pubkey)
+
+    @property
+    def expires_at_ns(self) -> int:
+        return min(int(entry["delegation"]["expiration"]) for entry in self._delegations)
+
+    @property
+    def targets(self) -> set[Principal] | None:
+        """The canisters it may be used on; None: any."""
+        named = [
+            set(map(Principal, e["delegation"]["targets"])) for e in self._delegations if "targets" in e["delegation"]
+        ]
+        return set.intersection(*named) if named else None
+
+    def verify_chain(self, now_ns: int | None = None) -> None:
+        """Check every signature and expiry. Raises IdentityUnreadable: a server does this before it keeps a token."""
+        key = self.der_pubkey
+        for entry in self._delegations:
+            delegation = entry["delegation"]
+            try:
+                keys.verify_signature(key, keys.IC_DELEGATION + hash_of_map(delegation), entry["signature"])
+            except keys.BadSignature as error:
+                raise IdentityUnreadable(f"the delegation's signature does not hold: {error}") from error
+            key = delegation["pubkey"]
+        if self.expires_at_ns <= (time.time_ns() if now_ns is None else now_ns):
+            raise IdentityUnreadable("the delegation has expired: make a new one")
+
+
+AnyIdentity = KeyIdentity | Anonymous | DelegatedIdentity
+
+
+def _signed(entry: dict[str, Any]) -> dict[str, Any]:
+    given = entry["delegation"]
+    delegation: dict[str, Any] = {"pubkey": bytes.fromhex(given["pubkey"]), "expiration": int(given["expiration"], 16)}
+    if given.get("targets") is not None:
+        delegation["targets"] = [bytes.fromhex(target) for target in given["targets"]]
+    if given.get("permissions") is not None:
+        delegation["permissions"] = given["permissions"]
+    return {"delegation": delegation, "signature": bytes.fromhex(entry["signature"])}
+
+
+def delegate(
+    root: KeyIdentity | DelegatedIdentity,
+    session_key_der: bytes,
+    *,
+    expires_at_ns: int,
+    targets: Sequence[Principal] | None,
+) -> Chain:
+    """A chain that lets `session_key_der` act for `root`'s principal. `targets`: canisters, or None for any.
+
+    Returns agent-js's JSON form: hex throughout, the expiry without 0x."""
+    delegation: dict[str, Any] = {"pubkey": session_key_der, "expiration": expires_at_ns}
+    if targets is not None:
+        delegation["targets"] = [target.raw for target in targets]
+    _, signature = root.sign(keys.IC_DELEGATION + hash_of_map(delegation))
+    entry: dict[str, Any] = {
+        "delegation": {"pubkey": session_key_der.hex(), "expiration": f"{expires_at_ns:x}"},
+        "signature": signature.hex(),
+    }
+    if targets is not None:
+        entry["delegation"]["targets"] = [target.raw.hex() for target in targets]
+    before = [_as_json(e) for e in root.delegations] if isinstance(root, DelegatedIdentity) else []
+    return {"delegations": [*before, entry], "publicKey": root.der_pubkey.hex()}
+
+
+def _as_json(entry: dict[str, Any]) -> dict[str, Any]:
+    delegation = entry["delegation"]
+    shown: dict[str, Any] = {"pubkey": delegation["pubkey"].hex(), "expiration": f"{delegation['expiration']:x}"}
+    if "targets" in delegation:
+        shown["targets"] = [target.hex() for target in delegation["targets"]]
+    return {"delegation": shown, "signature": entry["signature"].hex()}
+
+
+def chain_from_json(text: str) -> Chain:
+    """Raises IdentityUnreadable."""
+    try:
+        chain = json.loads(text)
+    except ValueError as error:
+        raise IdentityUnreadable("the delegation is not JSON") from error
+    if not isinstance(chain, dict) or not {"delegations", "publicKey"} <= set(chain):
+        raise IdentityUnreadable("the delegation lacks `delegations` or `publicKey`")
+    return chain

@@ -1,0 +1,297 @@
+"""The network on disk: one SQLite file, one transaction a block.
+
+A block's changed pages, its queues, open calls, answers and settings are written together, and answers leave only after the commit: a
+process killed at any instant restarts at the last whole block. WAL with synchronous=FULL, so a power cut is no different."""
+
+from __future__ import annotations
+
+import dataclasses
+import sqlite3
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+import cbor2
+
+from . import state
+from .engine import Module, Sandbox
+from .engine.contract import Closure, Pages
+from .state import (
+    Callback,
+    CallContext,
+    Canister,
+    FromCanister,
+    FromIngress,
+    FromSystem,
+    IngressStatus,
+    Network,
+    Reject,
+    Reply,
+)
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS canister (id BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS memory (id BLOB PRIMARY KEY, heap_bytes INTEGER, stable_bytes INTEGER, globals BLOB) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS page (id BLOB, kind INTEGER, number INTEGER, data BLOB, PRIMARY KEY (id, kind, number)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS wasm (hash BLOB PRIMARY KEY, data BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS chunk (id BLOB, hash BLOB, data BLOB, PRIMARY KEY (id, hash));
+CREATE TABLE IF NOT EXISTS ingress (request_id BLOB PRIMARY KEY, expires_ns INTEGER, value BLOB) WITHOUT ROWID;
+"""
+_HEAP, _STABLE = 0, 1
+FORMAT = 1
+
+
+class StoreInUse(RuntimeError):
+    """Another process has this state open."""
+
+
+class StoreUnreadable(RuntimeError):
+    """The file is not a state of this version."""
+
+
+class Store:
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self.cache = directory / "compiled"
+        self._db = sqlite3.connect(directory / "network.sqlite", isolation_level=None, check_same_thread=False)
+        try:
+            self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=FULL")
+            self._db.executescript(_SCHEMA)
+            self._db.execute("BEGIN EXCLUSIVE")
+            self._db.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            raise StoreInUse(f"{directory} is in use by another replica, or cannot be written: {error}") from error
+        except sqlite3.DatabaseError as error:
+            raise StoreUnreadable(
+                f"{directory}/network.sqlite is damaged: {error}; move it away to start anew"
+            ) from error
+
+    def close(self) -> None:
+        self._db.close()
+
+    # --- writing ---
+
+    def write_block(
+        self, network: Network, canisters: set[bytes], pages: list[tuple[bytes, Pages]], requests: set[bytes]
+    ) -> None:
+        """`canisters`, `requests`: whose records changed. `pages`: in the order in which they were committed."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            for canister_id, changed in pages:
+                if canister_id in network.canisters:
+                    self._write_pages(canister_id, changed)
+            for canister_id in canisters:
+                self._write_canister(canister_id, network.canisters.get(canister_id))
+            for request_id in requests:
+                status = network.ingress.get(request_id)
+                if status is None:
+                    self._db.execute("DELETE FROM ingress WHERE request_id=?", (request_id,))
+                else:
+                    row = (request_id, status.expires_ns, cbor2.dumps(_encode_status(status)))
+                    self._db.execute("INSERT OR REPLACE INTO ingress VALUES (?,?,?)", row)
+            self._db.execute(
+                "INSERT OR REPLACE INTO meta VALUES ('network', ?)", (cbor2.dumps(_encode_network(network)),)
+            )
+            self._db.execute("COMMIT")
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+
+    def write_wasm(self, wasm_hash: bytes, wasm: bytes) -> None:
+        """Before the block that installs it: an unused module is harmless."""
+        self._db.execute("INSERT OR IGNORE INTO wasm VALUES (?,?)", (wasm_hash, wasm))
+
+    def read_wasm(self, wasm_hash: bytes) -> bytes:
+        row = self._db.execute("SELECT data FROM wasm WHERE hash=?", (wasm_hash,)).fetchone()
+        if row is None:
+            raise StoreUnreadable(f"the module {wasm_hash.hex()} is missing from the state")
+        return bytes(row[0])
+
+    def _write_pages(self, canister_id: bytes, changed: Pages) -> None:
+        for kind, replaced, pages in (
+            (_HEAP, changed.heap_replaced, changed.heap),
+            (_STABLE, changed.stable_replaced, changed.stable),
+        ):
+            if replaced:
+                self._db.execute("DELETE FROM page WHERE id=? AND kind=?", (canister_id, kind))
+            rows = ((canister_id, kind, number, data) for number, data in pages.items())
+            self._db.executemany("INSERT OR REPLACE INTO page VALUES (?,?,?,?)", rows)
+        row = (canister_id, changed.heap_bytes, changed.stable_bytes, cbor2.dumps([list(g) for g in changed.globals_]))
+        self._db.execute("INSERT OR REPLACE INTO memory VALUES (?,?,?,?)", row)
+
+    def _write_canister(self, canister_id: bytes, canister: Canister | None) -> None:
+        if canister is None or canister.wasm_hash is None:
+            for table in ("page", "memory"):
+                self._db.execute(f"DELETE FROM {table} WHERE id=?", (canister_id,))
+        if canister is None:
+            for table in ("canister", "chunk"):
+                self._db.execute(f"DELETE FROM {table} WHERE id=?", (canister_id,))
+            return
+        self._db.execute(
+            "INSERT OR REPLACE INTO canister VALUES (?,?)", (canister_id, cbor2.dumps(_encode_canister(canister)))
+        )
+        kept = {bytes(row[0]) for row in self._db.execute("SELECT hash FROM chunk WHERE id=?", (canister_id,))}
+        for gone in kept - set(canister.chunks):
+            self._db.execute("DELETE FROM chunk WHERE id=? AND hash=?", (canister_id, gone))
+        for new in set(canister.chunks) - kept:
+            self._db.execute("INSERT INTO chunk VALUES (?,?,?)", (canister_id, new, canister.chunks[new]))
+
+    # --- reading ---
+
+    def read(self) -> Network | None:
+        """The network as of the last block, its instances made again; None for a new folder."""
+        row = self._db.execute("SELECT value FROM meta WHERE key='network'").fetchone()
+        if row is None:
+            return None
+        network = _decode_network(cbor2.loads(row[0]))
+        for canister_id, value in self._db.execute("SELECT id, value FROM canister").fetchall():
+            canister = _decode_canister(bytes(canister_id), cbor2.loads(value))
+            chunks = self._db.execute("SELECT hash, data FROM chunk WHERE id=?", (canister_id,))
+            canister.chunks = {bytes(h): bytes(d) for h, d in chunks}
+            network.canisters[canister.id] = canister
+            if canister.wasm_hash is not None:
+                canister.module = Module.prepare(self.read_wasm(canister.wasm_hash), self.cache)
+                canister.sandbox = Sandbox.restore(canister.module, self._read_pages(canister.id))
+        for request_id, value in self._db.execute("SELECT request_id, value FROM ingress"):
+            network.ingress[bytes(request_id)] = _decode_status(cbor2.loads(value))
+        return network
+
+    def _read_pages(self, canister_id: bytes) -> Pages:
+        row = self._db.execute(
+            "SELECT heap_bytes, stable_bytes, globals FROM memory WHERE id=?", (canister_id,)
+        ).fetchone()
+        if row is None:
+            raise StoreUnreadable(f"the memory of canister {canister_id.hex()} is missing from the state")
+        pages: tuple[dict[int, bytes], dict[int, bytes]] = ({}, {})
+        for kind, number, data in self._db.execute("SELECT kind, number, data FROM page WHERE id=?", (canister_id,)):
+            pages[kind][number] = data
+        globals_ = tuple((kind, bits) for kind, bits in cbor2.loads(row[2]))
+        return Pages(pages[_HEAP], pages[_STABLE], row[0], row[1], globals_)
+
+
+# --- records as CBOR ---
+
+
+def _encode_canister(canister: Canister) -> dict[str, Any]:
+    plain = (
+        "cycles",
+        "status",
+        "version",
+        "certified_data",
+        "global_timer_ns",
+        "wasm_hash",
+        "next_log",
+        "changes",
+        "total_changes",
+    )
+    return {
+        **{name: getattr(canister, name) for name in plain},
+        "settings": dataclasses.asdict(canister.settings),
+        "logs": [[line.index, line.timestamp_ns, line.content] for line in canister.logs],
+    }
+
+
+def _decode_canister(canister_id: bytes, fields: dict[str, Any]) -> Canister:
+    settings = fields.pop("settings")
+    settings["environment_variables"] = [(name, value) for name, value in settings["environment_variables"]]
+    logs = [state.LogLine(*line) for line in fields.pop("logs")]
+    return Canister(id=canister_id, settings=state.Settings(**settings), logs=logs, **fields)
+
+
+def _encode_origin(origin: state.Origin) -> list[Any]:
+    match origin:
+        case FromIngress(request_id):
+            return ["ingress", request_id]
+        case FromCanister(callback):
+            return ["canister", callback]
+        case FromSystem():
+            return ["system"]
+
+
+def _decode_origin(value: list[Any]) -> state.Origin:
+    match value:
+        case ["ingress", request_id]:
+            return FromIngress(request_id)
+        case ["canister", callback]:
+            return FromCanister(callback)
+    return FromSystem()
+
+
+def _encode_answer(answer: state.Answer) -> list[Any]:
+    return [answer.data] if isinstance(answer, Reply) else [answer.code, answer.message, answer.error_code]
+
+
+def _decode_answer(value: list[Any]) -> state.Answer:
+    return Reply(value[0]) if len(value) == 1 else Reject(*value)
+
+
+def _encode_status(status: IngressStatus) -> dict[str, Any]:
+    fields = dataclasses.asdict(status)
+    fields["reject"] = _encode_answer(status.reject) if status.reject else None
+    return fields
+
+
+def _decode_status(fields: dict[str, Any]) -> IngressStatus:
+    reject = fields.pop("reject")
+    return IngressStatus(**fields, reject=Reject(*reject) if reject else None)
+
+
+def _encode_closure(closure: Closure | None) -> list[int] | None:
+    return None if closure is None else [closure.function, closure.environment]
+
+
+def _decode_closure(value: list[int]) -> Closure:
+    return Closure(*value)
+
+
+def _encode_network(network: Network) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        **{name: getattr(network, name) for name in ("seed", "time_ns", "height", "next_canister", "next_id", "random_counter")},
+        "contexts": [
+            {**{f.name: getattr(c, f.name) for f in dataclasses.fields(c)}, "origin": _encode_origin(c.origin)}
+            for c in network.contexts.values()
+        ],
+        "callbacks": [
+            [b.id, b.canister_id, b.context, _encode_closure(b.on_reply), _encode_closure(b.on_reject),
+             _encode_closure(b.on_cleanup), b.cycles_sent, b.deadline_ns]
+            for b in network.callbacks.values()
+        ],
+        "queue": [
+            ["q", m.callee, m.method, m.argument, m.caller, m.cycles, _encode_origin(m.origin), m.deadline_ns]
+            if isinstance(m, state.Request)
+            else ["p", m.callback, _encode_answer(m.answer), m.refund]
+            for m in network.queue
+        ],
+        "stop_waiters": [[w.canister_id, _encode_origin(w.origin), w.refund] for w in network.stop_waiters],
+    }  # fmt: skip
+
+
+def _decode_network(fields: dict[str, Any]) -> Network:
+    if fields.pop("format") != FORMAT:
+        raise StoreUnreadable(
+            "the state was written by another version of the embedded network: move it away to start anew"
+        )
+    contexts = [CallContext(**{**c, "origin": _decode_origin(c["origin"])}) for c in fields.pop("contexts")]
+    callbacks = [
+        Callback(i, c, x, _decode_closure(p), _decode_closure(r), _decode_closure(u) if u else None, n, d)
+        for i, c, x, p, r, u, n, d in fields.pop("callbacks")
+    ]
+    queue: deque[state.Request | state.Response] = deque()
+    for row in fields.pop("queue"):
+        if row[0] == "q":
+            _, callee, method, argument, caller, cycles, origin, deadline = row
+            queue.append(state.Request(callee, method, argument, caller, cycles, _decode_origin(origin), deadline))
+        else:
+            queue.append(state.Response(row[1], _decode_answer(row[2]), row[3]))
+    waiters = [state.StopWaiter(c, _decode_origin(o), r) for c, o, r in fields.pop("stop_waiters")]
+    return Network(
+        **fields,
+        contexts={c.id: c for c in contexts},
+        callbacks={b.id: b for b in callbacks},
+        queue=queue,
+        stop_waiters=waiters,
+    )
