@@ -1,0 +1,100 @@
+/// The jobs canister's words, as its Candid contract has them.
+module {
+  public type Hash = Blob;
+  public type Compute = { #Central; #Federated };
+  public type Terms = { contributors_bps : Nat; builder_bps : Nat; worker_bps : Nat; valuation : Text };
+  public type JobArgs = {
+    key : Blob;
+    title : Text;
+    purpose : Text;
+    recipe : Text;
+    datasets : [{ dataset_id : Nat; version : Nat }];
+    code_hash : Hash;
+    config_hash : Hash;
+    seed : Nat64;
+    compute : Compute;
+    epsilon_micros : ?Nat;
+    terms : Terms;
+    worker_fee_e8s : Nat;
+    budget_e8s : Nat;
+    worker : ?Principal;
+    approve_by_ns : Nat64;
+    finish_by_ns : Nat64;
+  };
+  public type DecidedBy = { #Policy; #Owner };
+  public type ApprovalState = {
+    #Pending;
+    #Approved : { by : DecidedBy; workers : [Principal] };
+    #Denied : { by : DecidedBy; reason : Text };
+    #Revoked : { reason : Text };
+  };
+  public type Approval = {
+    dataset_id : Nat;
+    version : Nat;
+    owner : Principal;
+    policy_version : Nat;
+    price_e8s : Nat;
+    state : ApprovalState;
+    at_ns : Nat64;
+    block : Nat;
+  };
+  public type JobState = {
+    #Proposed;
+    #Approved;
+    #Funded;
+    #Claimed;
+    #Running;
+    #Submitted;
+    #Settled;
+    #Denied;
+    #Expired;
+    #Cancelled;
+    #Failed : { kind : Text; reason : Text };
+  };
+  public type Metric = { name : Text; value_ppm : Int };
+  public type Artifact = { name : Text; sha256 : Hash; size_bytes : Nat };
+  public type Attribution = { dataset_id : Nat; value_ppm : Int; low_ppm : Int; high_ppm : Int };
+  public type Result = {
+    metrics : [Metric];
+    artifacts : [Artifact];
+    manifest_hash : Hash;
+    transcript_hash : Hash;
+    utility : Text;
+    attribution : [Attribution];
+  };
+  public type Role = { #Contributor : { dataset_id : Nat }; #Builder; #Worker };
+  public type Share = { owner : Principal; role : Role; share_bps : Nat };
+  public type PayoutKind = { #Price : { dataset_id : Nat }; #WorkerFee; #Refund };
+  public type Payout = { owner : Principal; kind : PayoutKind; amount_e8s : Nat; claimed_block : ?Nat };
+  public type Job = {
+    id : Nat;
+    builder : Principal;
+    args : JobArgs;
+    state : JobState;
+    reason : Text;
+    approvals : [Approval];
+    escrow_e8s : Nat;
+    worker : ?Principal;
+    lease_until_ns : Nat64;
+    result : ?Result;
+    shares : [Share];
+    payouts : [Payout];
+    proposed_at_ns : Nat64;
+    updated_at_ns : Nat64;
+    block : Nat;
+  };
+  public type Worker = { principal : Principal; name : Text; encryption_key : Blob; registered_at_ns : Nat64 };
+  public type JobError = {
+    #NotAllowed : Text;
+    #NotFound : Text;
+    #Invalid : Text;
+    #NotBuilder : { builder : Principal };
+    #NotOwner : { owner : Principal };
+    #NotWorker : Text;
+    #WrongState : { state : JobState; needed : Text };
+    #NotFunded : { needed_e8s : Nat; reason : Text };
+    #Refused : Text;
+    #Busy;
+  };
+  public type JobResult = { #Ok : Job; #Err : JobError };
+};
