@@ -6,6 +6,8 @@ ClientError
 |- CallRejected          the canister, or the network for it, said no: `code`, `error_code`, `message`
 |- CertificateRefused    the answer is not proven: it must not be believed
 |- AnswerMalformed       the answer is not in the form that its .did promises
+|- BadArgument           the call does not fit its .did, nothing was sent
+|- NotAllowed            this identity cannot do that (an expired delegation, a canister outside its targets), nothing was sent
 `- IdentityUnreadable    a key file or delegation cannot be used
 """
 
@@ -43,6 +45,14 @@ class CertificateRefused(ClientError):
 
 class AnswerMalformed(ClientError):
     """Bytes that cannot be what they should be."""
+
+
+class BadArgument(ClientError):
+    """The call does not fit the interface; nothing was sent."""
+
+
+class NotAllowed(ClientError):
+    """What this identity may not do; nothing was sent."""
 
 
 class IdentityUnreadable(ClientError):

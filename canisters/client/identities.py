@@ -1,24 +1,27 @@
-"""Who signs: key pairs (Ed25519, secp256k1) and sessions delegated from one.
+"""Who signs: key pairs (Ed25519, secp256k1) and sessions delegated from one; and the signed request that the agent sends.
 
 Built on ic-py's identities, with what they lack: delegations keep their targets and permissions, files are written for their owner only.
 A chain of delegations is in agent-js's JSON form, so that a browser can make one and Python use it.
+Source: interface specification, "Authentication".
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import tempfile
 import time
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from canisters.interface import keys
+from canisters.interface import cbor, keys
 from canisters.interface.principal import Principal
-from canisters.interface.request_id import hash_of_map
+from canisters.interface.request_id import hash_of_map, request_id
 
-from .errors import IdentityUnreadable
+from .errors import IdentityUnreadable, NotAllowed
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # its generated parser has escapes that newer Pythons warn of
@@ -26,6 +29,7 @@ with warnings.catch_warnings():
     from ic.identity import DelegateIdentity, Identity
 
 Chain = dict[str, Any]
+MAX_DELEGATIONS = 20  # of a chain; source: interface specification, "Authentication"
 
 
 class KeyIdentity(Identity):  # type: ignore[misc]  # ic-py has no types
@@ -60,18 +64,24 @@ class KeyIdentity(Identity):  # type: ignore[misc]  # ic-py has no types
         return cls(key.to_string(), kind)
 
     def save(self, path: Path) -> None:
-        """Write the private key, readable by its owner only. An existing file is never overwritten."""
+        """Write the private key, readable by its owner only, whole or not at all. Raises FileExistsError: a key is never overwritten."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(self.to_pem())
-            file.flush()
-            os.fsync(file.fileno())
+        descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # made with mode 0600
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(self.to_pem())
+                file.flush()
+                os.fsync(file.fileno())
+            os.link(draft, path)
+        finally:
+            Path(draft).unlink()
 
     @classmethod
     def load_or_create(cls, path: Path) -> KeyIdentity:
+        """Raises IdentityUnreadable."""
         if not path.exists():
-            cls().save(path)
+            with contextlib.suppress(FileExistsError):  # another process was quicker: its key counts
+                cls().save(path)
         return cls.load(path)
 
 
@@ -95,10 +105,18 @@ class DelegatedIdentity(DelegateIdentity):  # type: ignore[misc]  # ic-py has no
         try:
             super().__init__(session, chain)
             self._delegations = [_signed(entry) for entry in chain["delegations"]]
-        except (KeyError, TypeError, ValueError) as error:
+            _ = self.targets
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise IdentityUnreadable(f"not a delegation chain in agent-js's JSON form: {error}") from error
-        if not self._delegations or self._delegations[-1]["delegation"]["pubkey"] != session.der_pubkey:
+        if not 1 <= len(self._delegations) <= MAX_DELEGATIONS:
+            raise IdentityUnreadable(f"a chain has 1 to {MAX_DELEGATIONS} delegations, not {len(self._delegations)}")
+        if self._delegations[-1]["delegation"]["pubkey"] != session.der_pubkey:
             raise IdentityUnreadable("the delegation is for another session key")
+
+    def __repr__(self) -> str:
+        return f"DelegatedIdentity({self.principal})"
+
+    __str__ = __repr__
 
     @property
     def principal(self) -> Principal:
@@ -116,6 +134,11 @@ class DelegatedIdentity(DelegateIdentity):  # type: ignore[misc]  # ic-py has no
         ]
         return set.intersection(*named) if named else None
 
+    @property
+    def reads_only(self) -> bool:
+        """Whether a hop narrows it to queries."""
+        return any("permissions" in entry["delegation"] for entry in self._delegations)
+
     def verify_chain(self, now_ns: int | None = None) -> None:
         """Check every signature and expiry. Raises IdentityUnreadable: a server does this before it keeps a token."""
         key = self.der_pubkey
@@ -129,8 +152,33 @@ class DelegatedIdentity(DelegateIdentity):  # type: ignore[misc]  # ic-py has no
         if self.expires_at_ns <= (time.time_ns() if now_ns is None else now_ns):
             raise IdentityUnreadable("the delegation has expired: make a new one")
 
+    def require(self, content: dict[str, Any], now_ns: int) -> None:
+        """Say before anything is sent what the network would refuse. Raises NotAllowed."""
+        if self.expires_at_ns <= now_ns:
+            raise NotAllowed("the delegation has expired: make a new one")
+        if self.reads_only and content["request_type"] == "call":
+            raise NotAllowed("the delegation is for reading only: this call needs one without that limit")
+        targets, raw = self.targets, content.get("canister_id")
+        if targets is not None and raw is not None and Principal(raw) not in targets:
+            raise NotAllowed(f"the delegation does not name {Principal(raw)} among its targets")
+
 
 AnyIdentity = KeyIdentity | Anonymous | DelegatedIdentity
+
+
+def envelope(content: dict[str, Any], identity: AnyIdentity, now_ns: int) -> tuple[bytes, bytes]:
+    """The request id and the signed request in CBOR. Raises NotAllowed.
+
+    ic-py's own compares the identity's exact type, so that a subclass would be sent without its delegations."""
+    identifier = request_id(content)
+    fields: dict[str, Any] = {"content": content}
+    if isinstance(identity, DelegatedIdentity):
+        identity.require(content, now_ns)
+        fields["sender_delegation"] = identity.delegations
+    if not isinstance(identity, Anonymous):
+        fields["sender_pubkey"] = identity.der_pubkey
+        fields["sender_sig"] = identity.sign(keys.IC_REQUEST + identifier)[1]
+    return identifier, cbor.dumps(fields)
 
 
 def _signed(entry: dict[str, Any]) -> dict[str, Any]:
@@ -149,22 +197,20 @@ def delegate(
     *,
     expires_at_ns: int,
     targets: Sequence[Principal] | None,
+    permissions: str | None = None,
 ) -> Chain:
     """A chain that lets `session_key_der` act for `root`'s principal. `targets`: canisters, or None for any.
 
-    Returns agent-js's JSON form: hex throughout, the expiry without 0x."""
+    `permissions`: "queries" for reading only, or None. Returns agent-js's JSON form: hex throughout, the expiry without 0x."""
     delegation: dict[str, Any] = {"pubkey": session_key_der, "expiration": expires_at_ns}
     if targets is not None:
         delegation["targets"] = [target.raw for target in targets]
+    if permissions is not None:
+        delegation["permissions"] = permissions
     _, signature = root.sign(keys.IC_DELEGATION + hash_of_map(delegation))
-    entry: dict[str, Any] = {
-        "delegation": {"pubkey": session_key_der.hex(), "expiration": f"{expires_at_ns:x}"},
-        "signature": signature.hex(),
-    }
-    if targets is not None:
-        entry["delegation"]["targets"] = [target.raw.hex() for target in targets]
-    before = [_as_json(e) for e in root.delegations] if isinstance(root, DelegatedIdentity) else []
-    return {"delegations": [*before, entry], "publicKey": root.der_pubkey.hex()}
+    before = list(root.delegations) if isinstance(root, DelegatedIdentity) else []
+    hops = [*before, {"delegation": delegation, "signature": signature}]
+    return {"delegations": [_as_json(hop) for hop in hops], "publicKey": root.der_pubkey.hex()}
 
 
 def _as_json(entry: dict[str, Any]) -> dict[str, Any]:
@@ -172,6 +218,8 @@ def _as_json(entry: dict[str, Any]) -> dict[str, Any]:
     shown: dict[str, Any] = {"pubkey": delegation["pubkey"].hex(), "expiration": f"{delegation['expiration']:x}"}
     if "targets" in delegation:
         shown["targets"] = [target.hex() for target in delegation["targets"]]
+    if "permissions" in delegation:
+        shown["permissions"] = delegation["permissions"]
     return {"delegation": shown, "signature": entry["signature"].hex()}
 
 
