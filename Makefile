@@ -16,7 +16,7 @@ help: ## what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
 
 run: build ## set up, start everything, play the story once, print the address; Ctrl-C stops, and the next run resumes
-	@$(PY) manage.py up --port $(PORT) --state $(STATE) --seed
+	@COMMONWEIGHT_STATE=$(STATE) $(PY) manage.py up --port $(PORT) --seed
 
 story: build ## the whole line headless, from an empty state: writes var/story.json
 	@$(PY) -m marketplace.story --fresh --state $(STATE)/headless --out $(STATE)/story.json

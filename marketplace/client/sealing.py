@@ -51,17 +51,18 @@ class Manifest:
     chunks: tuple[ChunkInfo, ...]
     ciphertext_root: bytes
 
+    def to_value(self) -> dict[str, object]:
+        return {
+            "chunk_bytes": CHUNK_BYTES,
+            "chunks": [{"sha256": chunk.sha256.hex(), "size_bytes": chunk.size_bytes} for chunk in self.chunks],
+            "ciphertext_root": self.ciphertext_root.hex(),
+            "file_id": self.file_id.hex(),
+            "format": FORMAT,
+            "plaintext_bytes": self.plaintext_bytes,
+        }
+
     def to_json(self) -> bytes:
-        return canonical_json(
-            {
-                "chunk_bytes": CHUNK_BYTES,
-                "chunks": [{"sha256": chunk.sha256.hex(), "size_bytes": chunk.size_bytes} for chunk in self.chunks],
-                "ciphertext_root": self.ciphertext_root.hex(),
-                "file_id": self.file_id.hex(),
-                "format": FORMAT,
-                "plaintext_bytes": self.plaintext_bytes,
-            }
-        )
+        return canonical_json(self.to_value())
 
     @property
     def hash(self) -> bytes:
