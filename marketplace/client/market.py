@@ -38,11 +38,13 @@ class MarketUnavailable(Exception):
 class Market:
     """`url`: the page's address, such as http://localhost:8080. `secret`: of a session or an API token."""
 
-    def __init__(self, url: str, secret: str | None = None, *, patience_s: float = PATIENCE_S) -> None:
+    def __init__(
+        self, url: str, secret: str | None = None, *, patience_s: float = PATIENCE_S, http: httpx.Client | None = None
+    ) -> None:
         self.url = url.rstrip("/")
         self.secret = secret
         self.patience_s = patience_s
-        self.http = httpx.Client(base_url=f"{self.url}/api/market/", timeout=60.0, trust_env=False)
+        self.http = http or httpx.Client(base_url=f"{self.url}/api/market/", timeout=60.0, trust_env=False)
 
     def close(self) -> None:
         self.http.close()
@@ -54,8 +56,8 @@ class Market:
         self.close()
 
     def acting_with(self, secret: str) -> Market:
-        """The same marketplace with another session or token."""
-        return Market(self.url, secret, patience_s=self.patience_s)
+        """The same marketplace, over the same connection, with another session or token."""
+        return Market(self.url, secret, patience_s=self.patience_s, http=self.http)
 
     # --- the network and what happened on it ---
 

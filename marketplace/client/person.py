@@ -93,6 +93,10 @@ class Person:
         """The key in `path`, made when there is none."""
         return cls(market, KeyIdentity.load_or_create(path), root_key, **options)
 
+    def close(self) -> None:
+        """Close the connection to the chain; the marketplace's is whoever's it was."""
+        self.agent.close()
+
     @property
     def principal(self) -> Principal:
         return self.identity.principal

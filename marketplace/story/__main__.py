@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from canisters.client import ClientError
@@ -63,8 +63,9 @@ def _play(url: str, options: argparse.Namespace, began: float) -> int:
     folder = state / "story" / options.cast
     root_key = bytes.fromhex(deployment["root_key"])
     story = Story(url, root_key, folder, CASTS[options.cast](), lambda line: print(line, flush=True))
-    story.play()
-    kept = record(story)
+    with closing(story):
+        story.play()
+        kept = record(story)
     kept["seconds"]["all"] = round(time.monotonic() - began, 2)
     out.parent.mkdir(parents=True, exist_ok=True)
     draft = out.with_name(f".{out.name}.draft")

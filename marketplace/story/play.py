@@ -67,6 +67,11 @@ class Story:
         path = self.folder / "keys" / f"{name}.pem"
         return Person.with_key_file(path, self.market, self.root_key, timeout_s=180.0)
 
+    def close(self) -> None:
+        for person in self.people.values():
+            person.close()
+        self.market.close()
+
     def play(self) -> None:
         """Everything, from wherever it stands. Raises StoryBroken, and what the clients raise."""
         for step in (

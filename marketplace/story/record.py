@@ -35,7 +35,7 @@ def record(story: Story) -> Json:
     network = story.market.network()
     paid = _payouts(story)
     bundle = collect(asker.agent, {name: Principal.from_text(text) for name, text in network["canisters"].items()})
-    report = verify_bundle(bundle, story.root_key, blobs=_blobs(story, job))
+    report = verify_bundle(bundle, story.root_key, blobs=_blobs(story))
     return {
         "network": {"url": asker.agent.url, "root_key": story.root_key.hex()},
         "canisters": network["canisters"],
@@ -81,6 +81,7 @@ def record(story: Story) -> Json:
         },
         "verified": report.ok,
         "checks": len(report.checks),
+        "failed_checks": [f"{check.name}: {check.detail}" for check in report.checks if not check.ok],
         "seconds": story.kept.get("seconds", {}),
     }
 
@@ -148,8 +149,15 @@ def _largest_error(story: Story, job: Job) -> float:
     return worst
 
 
-def _blobs(story: Story, job: Job) -> dict[str, bytes]:
-    """The job's public artifacts by their SHA-256, so that the verifier recomputes from them too."""
-    named = [a for a in _result(job)["artifacts"] if a["name"] != "release"]
-    return {a["sha256"].hex(): story.market.blob(a["sha256"].hex()) for a in named}
-
+def _blobs(story: Story) -> dict[str, bytes]:
+    """The public artifacts of every job by their SHA-256, so that the verifier recomputes from them too."""
+    found: dict[str, bytes] = {}
+    jobs = story.people["builder"].jobs
+    for summary in story.market.jobs():
+        job = jobs.job_get(summary["id"])
+        result = job.get("result") if job else None
+        for artifact in result["artifacts"] if result else []:
+            if artifact["name"] != "release":  # its hash is of the manifest's value, not of a file
+                name = artifact["sha256"].hex()
+                found[name] = story.market.blob(name)
+    return found

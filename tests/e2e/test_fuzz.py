@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -23,9 +24,9 @@ def api_schema(stack: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def secret(stack: Any) -> str:
-    person = Person(Market(stack.url), KeyIdentity(), bytes.fromhex(stack.story["network"]["root_key"]))
-    person.sign_in()
-    return str(person.market.secret)
+    with Market(stack.url) as market, closing(Person(market, KeyIdentity(), bytes.fromhex(stack.story["network"]["root_key"]))) as person:
+        person.sign_in()
+        return str(person.market.secret)
 
 
 schema = schemathesis.pytest.from_fixture("api_schema")
