@@ -1,4 +1,4 @@
-"""What every test stands on: no network beyond this machine, and a folder of its own for each run's state.
+"""What every test stands on: no network beyond this machine (and, by `state_folder`, a folder of its own for each run's state).
 
 Folders below have a conftest of their own for what only they need (a replica, a database, a browser)."""
 
@@ -10,7 +10,6 @@ import os
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -21,10 +20,6 @@ from typing import Any
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-
-# Django reads its settings at collection: its state must not be the developer's own ./var.
-_STATE = tempfile.TemporaryDirectory(prefix="commonweight-tests-")
-os.environ.setdefault("COMMONWEIGHT_STATE", _STATE.name)
 
 
 class NetworkForbidden(RuntimeError):

@@ -5,7 +5,8 @@ DATABASE_URL        postgres://... or sqlite:///...                sqlite in the
 REDIS_URL           broker and live events                         redis://localhost:6379/0
 IC_URL              HTTP interface of the chain                    as the deployment file says
 DEPLOYMENT          canister ids and root key, by canisters.deploy deployment.json in the state folder
-SECRET_KEY          signs nothing a user relies on; made at first start, mode 0600
+SECRET_KEY          encrypts the keys of API tokens; made at first start, mode 0600
+CHALLENGES_A_MINUTE sign-ins that one address may begin            120
 ALLOWED_HOSTS       comma-separated host names                     localhost
 WORKER_NAME         name under which this machine's worker registers
 DEBUG               1 for Django's own error pages                 0
@@ -67,7 +68,11 @@ ROOT_URLCONF = "marketplace.config.urls"
 ASGI_APPLICATION = "marketplace.config.asgi.application"
 APPEND_SLASH = False
 TEMPLATES = [
-    {"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True, "OPTIONS": {"context_processors": []}}
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {"context_processors": []},
+    }
 ]
 USE_TZ = True
 TIME_ZONE = "UTC"
@@ -76,16 +81,19 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 SILENCED_SYSTEM_CHECKS: list[str] = []
 
 # SQLite: readers never wait for the one writer, and a writer takes its lock at the start, so two never deadlock half-way.
+# What is deleted (a revoked token's key) is overwritten.
 _SQLITE = {
     "timeout": 30,
     "transaction_mode": "IMMEDIATE",
-    "init_command": "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;",
+    "init_command": "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;PRAGMA secure_delete=ON;",
 }
 DATABASES: dict[str, Any] = {
     "default": dj_database_url.parse(os.environ.get("DATABASE_URL") or f"sqlite:///{STATE_DIR}/marketplace.sqlite3")
 }
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = _SQLITE
+    # A file for tests too: SQLite in memory locks whole tables, and nothing that happens at once could be tested.
+    DATABASES["default"]["TEST"] = {"NAME": str(STATE_DIR / f"test-{os.getpid()}.sqlite3")}
 
 REDIS_URL = os.environ.get("REDIS_URL", "redis://localhost:6379/0")
 DEPLOYMENT = Path(os.environ.get("DEPLOYMENT", STATE_DIR / "deployment.json"))
@@ -100,6 +108,7 @@ FRONTEND_DIR = BASE_DIR / "frontend" / "dist"
 JOB_ARTIFACT_MAKERS = ["marketplace.releases.services.release_artifacts"]
 
 MAX_BLOB_BYTES = 5 << 20
+MAX_BLOBS_BYTES = 2 << 30  # of all public blobs that one person brings
 MAX_SEALED_BYTES = 8 << 30  # of one file
 MAX_UPLOADS_BYTES = 32 << 30  # declared by one person
 MAX_CHAIN_REQUEST_BYTES = 3 << 20  # the network takes 2 MiB; its own refusal says more than ours would
@@ -107,17 +116,19 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 6 << 20
 SESSION_NS = 12 * 3600 * 10**9
 CHALLENGE_NS = 5 * 60 * 10**9
 TOKEN_MAX_NS = 30 * 24 * 3600 * 10**9
+CHALLENGES_A_MINUTE = int(os.environ.get("CHALLENGES_A_MINUTE", "120"))  # from one address
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["marketplace.accounts.api.BearerAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["marketplace.accounts.authentication.BearerAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": [],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["marketplace.core.api.StrictJsonParser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_PARSER_CLASSES": ["marketplace.core.parsers.StrictJsonParser"],
+    "DEFAULT_SCHEMA_CLASS": "marketplace.core.openapi.Schema",
     "EXCEPTION_HANDLER": "marketplace.core.errors.exception_handler",
     "UNAUTHENTICATED_USER": None,
     "UNAUTHENTICATED_TOKEN": None,
     "URL_FORMAT_OVERRIDE": None,
+    "NUM_PROXIES": 0,  # whoever asks is who the connection says; uvicorn knows which proxies to trust
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Commonweight",
@@ -126,6 +137,10 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/market/",
     "COMPONENT_SPLIT_REQUEST": True,
+    "SWAGGER_UI_DIST": "/api/market/docs/files",  # from the environment, not from somebody else's server
+    "SWAGGER_UI_FAVICON_HREF": "/icon.svg",
+    "POSTPROCESSING_HOOKS": [],  # choices stay where they are used: as components of their own they would need made-up names
+    "PATH_CONVERTER_OVERRIDES": {"id": {"type": "integer", "minimum": 0, "maximum": 10**15 - 1}},
 }
 
 CELERY_BROKER_URL = REDIS_URL
@@ -150,5 +165,6 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "INFO"},
-    "loggers": {"httpx": {"level": "WARNING"}},
+    # Celery's beat would say every two seconds that it beats; torch's exporter narrates its passes.
+    "loggers": {name: {"level": "WARNING"} for name in ("httpx", "celery", "onnx_ir", "onnxscript")},
 }

@@ -5,9 +5,9 @@ from __future__ import annotations
 from django.urls import include, path, re_path, register_converter
 from drf_spectacular.views import SpectacularJSONAPIView
 
+from marketplace.chain.proxy import chain_proxy
 from marketplace.core import pages
 from marketplace.core.api import ChainId, not_found
-from marketplace.releases.proxy import chain_proxy
 
 register_converter(ChainId, "id")
 

@@ -5,38 +5,25 @@ proved itself by a signature (accounts)."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import IO, Any
+from collections.abc import Callable
+from typing import Any
 
 from django.db.models import QuerySet
 from django.http import HttpRequest, JsonResponse
 from django.utils.http import urlencode
 from rest_framework import serializers
-from rest_framework.exceptions import ParseError
-from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from canisters.interface.principal import MalformedPrincipal, Principal
 
+from .caller import Caller as Caller
 from .errors import Invalid, NotFound, NotSignedIn, TooLarge, error_body
+from .parsers import RawParser as RawParser
+from .parsers import StrictJsonParser as StrictJsonParser
 
-MAX_JSON_DEPTH = 32
 MAX_PAGE_SIZE = 100
-
-
-@dataclass(frozen=True)
-class Caller:
-    """Who asks. `token_id`: set when an API token was used; only then can the server act on the chain for the caller."""
-
-    principal: str
-    token_id: int | None = None
-
-    is_authenticated = True
-    is_active = True
 
 
 class ChainId:
@@ -49,48 +36,6 @@ class ChainId:
 
     def to_url(self, value: int) -> str:
         return str(value)
-
-
-class StrictJsonParser(BaseParser):
-    """JSON that can be stored and passed on: no NaN, no lone surrogates, no NUL, no bottomless nesting."""
-
-    media_type = "application/json"
-
-    def parse(self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
-        try:
-            data = json.loads(stream.read().decode("utf-8"), parse_constant=_refuse_constant)
-        except (ValueError, RecursionError) as error:
-            raise ParseError("The body is not JSON. Send a UTF-8 JSON object.") from error
-        _check_json(data, 0)
-        return data
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _check_json(data: Any, depth: int) -> None:
-    if depth > MAX_JSON_DEPTH:
-        raise ParseError("The body is nested too deeply.")
-    if isinstance(data, str):
-        if "\x00" in data or any("\ud800" <= c <= "\udfff" for c in data):
-            raise ParseError("The body has text that is not valid Unicode, or a NUL character.")
-    elif isinstance(data, dict):
-        for key, item in data.items():
-            _check_json(key, depth + 1)
-            _check_json(item, depth + 1)
-    elif isinstance(data, list):
-        for item in data:
-            _check_json(item, depth + 1)
-
-
-class RawParser(BaseParser):
-    """The body as it came."""
-
-    media_type = "*/*"
-
-    def parse(self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> bytes:
-        return stream.read()
 
 
 class NoInput(serializers.Serializer[Any]):
@@ -171,7 +116,7 @@ def paged(request: Request, rows: QuerySet[Any] | list[Any], show: Callable[[lis
     found = list(rows[start : start + size]) if start < count else []
     following = None
     if start + size < count:
-        kept = {k: v for k, v in request.query_params.items() if k not in ("page", "page_size")}
+        kept: dict[str, Any] = {k: v for k, v in request.query_params.items() if k not in ("page", "page_size")}
         following = f"{request.path}?{urlencode({**kept, 'page': page + 1, 'page_size': size})}"
     return Response({"count": count, "next": following, "results": show(found)})
 
@@ -187,4 +132,6 @@ def body_within(request: Request, limit: int) -> bytes:
 
 
 def not_found(request: HttpRequest) -> JsonResponse:
-    return JsonResponse(error_body(NotFound("There is no such endpoint. See /api/market/docs for what there is.")), status=404)
+    return JsonResponse(
+        error_body(NotFound("There is no such endpoint. See /api/market/docs for what there is.")), status=404
+    )

@@ -16,14 +16,16 @@ import tempfile
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from django.conf import settings
 from django.utils.module_loading import import_string
 
 from .errors import Invalid
+from .strict_json import NotStrictJson, strict_json
 
 Folder = Literal["public", "sealed", "keys"]
+MAX_SHOWN_BYTES = 1 << 20  # of JSON that is put into an answer
 _NAME = re.compile(r"[a-z0-9-]{4,200}")
 
 
@@ -122,3 +124,14 @@ def blob_keep(data: bytes, folder: Folder = "public") -> str:
 
 def blob_read(sha256_hex: str, folder: Folder = "public") -> bytes | None:
     return store().get(folder, sha256_hex)
+
+
+def blob_json(sha256_hex: str, most_bytes: int | None = MAX_SHOWN_BYTES) -> Any:
+    """A public blob's JSON, safe to put into an answer. None: it is not here, too large, or not JSON that can be shown."""
+    data = blob_read(sha256_hex)
+    if data is None or (most_bytes is not None and len(data) > most_bytes):
+        return None
+    try:
+        return strict_json(data)
+    except NotStrictJson:
+        return None

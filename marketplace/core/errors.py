@@ -16,6 +16,7 @@ Errors of the chain's client become these at the edge (`exception_handler`), and
 from __future__ import annotations
 
 import logging
+import math
 import re
 from typing import Any
 
@@ -129,7 +130,8 @@ def translated(error: Exception) -> MarketError | None:
             return ChainUnavailable("The chain does not answer. Nothing is lost: try again in a moment.")
         case chain_errors.CertificateRefused() | chain_errors.AnswerMalformed():
             return ChainUnavailable(
-                f"The chain's answer cannot be believed: {error}. Try again; if it stays, tell the operator.", status=502
+                f"The chain's answer cannot be believed: {error}. Try again; if it stays, tell the operator.",
+                status=502,
             )
         case chain_errors.CallRejected():
             return ChainRefused(f"The canister refused the call: {error.message}", code="call_rejected")
@@ -140,7 +142,9 @@ def translated(error: Exception) -> MarketError | None:
         case chain_errors.BadArgument() | chain_errors.IdentityUnreadable():
             return Invalid(f"{str(error)[:1].upper()}{str(error)[1:].rstrip('.')}.")
         case RedisError():
-            return ChainUnavailable("The message broker does not answer. Try again in a moment.", code="broker_unavailable")
+            return ChainUnavailable(
+                "The message broker does not answer. Try again in a moment.", code="broker_unavailable"
+            )
         case RequestDataTooBig():
             return TooLarge("The request is too large. Send less at once.")
         case SuspiciousOperation() | BadRequest():
@@ -160,14 +164,23 @@ def _from_rest_framework(error: exceptions.APIException) -> MarketError:
         first = next(iter(fields.items()), ("", "check the request"))
         where = f"{first[0]}: " if first[0] else ""
         return Invalid(f"The request does not fit: {where}{first[1]}", fields=fields or None)
-    codes = {400: "bad_request", 405: "method_not_allowed", 406: "not_acceptable", 415: "unsupported_media_type"}
+    codes = {
+        400: "bad_request",
+        405: "method_not_allowed",
+        406: "not_acceptable",
+        415: "unsupported_media_type",
+        429: "too_many",
+    }
     status = error.status_code
     return MarketError(str(error.detail), code=codes.get(status, "refused"), status=status)
 
 
 def _flat(detail: Any, path: str = "") -> Fields:
     if isinstance(detail, dict):
-        parts = [_flat(item, f"{path}.{key}".strip(".") if key != "non_field_errors" else path) for key, item in detail.items()]
+        parts = [
+            _flat(item, f"{path}.{key}".strip(".") if key != "non_field_errors" else path)
+            for key, item in detail.items()
+        ]
         return {k: v for part in parts for k, v in part.items()}
     if isinstance(detail, list):
         if all(isinstance(item, str) for item in detail):
@@ -192,6 +205,9 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     response = Response(error_body(known), status=known.status)
     if known.status == 401:
         response["WWW-Authenticate"] = "Bearer"
+    wait_s = getattr(error, "wait", None)
+    if isinstance(error, exceptions.Throttled) and wait_s is not None:
+        response["Retry-After"] = str(math.ceil(wait_s))
     if isinstance(error, exceptions.MethodNotAllowed):
         view = context.get("view")
         response["Allow"] = ", ".join(view.allowed_methods) if view else ""

@@ -13,6 +13,9 @@ from marketplace.client.canonical import canonical_json
 
 
 class JsonText(models.TextField):  # type: ignore[type-arg]
+    _pyi_private_set_type: Any  # how django-stubs is told what may be assigned and what comes back
+    _pyi_private_get_type: Any
+
     def from_db_value(self, value: str | None, expression: Any, connection: Any) -> Any:
         return None if value is None else json.loads(value)
 

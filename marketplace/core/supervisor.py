@@ -76,7 +76,9 @@ class Supervisor:
             if part.process is not None and part.process.poll() is not None:
                 raise CannotStart(f"{part.name} ended at once.\n{self.log_tail(part.name)}")
             if time.monotonic() > until:
-                raise CannotStart(f"{part.name} is not ready after {part.ready_within_s:.0f} s.\n{self.log_tail(part.name)}")
+                raise CannotStart(
+                    f"{part.name} is not ready after {part.ready_within_s:.0f} s.\n{self.log_tail(part.name)}"
+                )
             time.sleep(0.05)
         self._write_facts()
 

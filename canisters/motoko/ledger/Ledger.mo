@@ -7,7 +7,6 @@ import Map "mo:core/Map";
 import Nat64 "mo:core/Nat64";
 import Principal "mo:core/Principal";
 import Queue "mo:core/Queue";
-import Prim "mo:prim";
 import Log "../lib/Log";
 import Sha256 "../lib/Sha256";
 import T "Types";
@@ -40,13 +39,12 @@ module {
   let window : Nat = 86_400_000_000_000; // transactions are remembered for a day
   let drift : Nat = 120_000_000_000;
   let maxMemo = 64;
+  let maxAmount : Nat = 115_792_089_237_316_195_423_570_985_008_687_907_853_269_984_665_640_564_039_457_584_007_913_129_639_935; // no balance is larger; an allowance that large is as good as unlimited
   let zeros : Blob = "\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00";
 
   /// The default subaccount and 32 zeros are the same account.
   public func key(account : T.Account) : Key {
-    let owner = Principal.toBlob(account.owner);
-    let sub = switch (account.subaccount) { case (?s) s; case null zeros };
-    Blob.fromArray(Array.flatten<Nat8>([[Prim.natToNat8(owner.size())], Blob.toArray(owner), Blob.toArray(sub)]));
+    V.owned(account.owner, switch (account.subaccount) { case (?s) s; case null zeros });
   };
 
   public func wrongAccount(account : T.Account) : Bool = switch (account.subaccount) { case (?s) s.size() != 32; case null false };
@@ -61,10 +59,11 @@ module {
 
   // --- what every transaction is checked for ---
 
-  type Checks = { fee : ?Nat; expectedFee : Nat; memo : ?Blob; created : ?Nat64; accounts : [T.Account]; identity : Blob };
+  type Checks = { amount : Nat; fee : ?Nat; expectedFee : Nat; memo : ?Blob; created : ?Nat64; accounts : [T.Account]; identity : Blob };
 
   func wrong(state : State, now : Nat, checks : Checks) : ?T.Common {
     if (Array.any<T.Account>(checks.accounts, wrongAccount)) return ?#GenericError({ error_code = 1; message = "a subaccount has 32 bytes" });
+    if (checks.amount > maxAmount) return ?#GenericError({ error_code = 5; message = "an amount is less than 2^256" });
     switch (checks.fee) { case (?f) if (f != checks.expectedFee) return ?#BadFee({ expected_fee = checks.expectedFee }); case null {} };
     switch (checks.memo) { case (?m) if (m.size() > maxMemo) return ?#GenericError({ error_code = 2; message = "a memo has at most 64 bytes" }); case null {} };
     switch (checks.created) {
@@ -136,10 +135,11 @@ module {
     let burn = isMinting(init, args.to);
     let fee = if (mint or burn) 0 else init.fee_e8s;
     let identity = V.hash(V.record(tx));
-    switch (wrong(state, now, { fee = args.fee; expectedFee = fee; memo = args.memo; created = args.created_at_time; accounts = [from, args.to]; identity })) {
+    switch (wrong(state, now, { amount = args.amount; fee = args.fee; expectedFee = fee; memo = args.memo; created = args.created_at_time; accounts = [from, args.to]; identity })) {
       case (?error) return #Err error;
       case null {};
     };
+    if (mint and burn) return #Err(#GenericError({ error_code = 6; message = "the minting account cannot pay itself" }));
     if (burn and args.amount < init.fee_e8s) return #Err(#BadBurn({ min_burn_amount = init.fee_e8s }));
     if (not mint) {
       let funds = balance(state, from);
@@ -208,7 +208,7 @@ module {
       ("ts", V.opt<Nat64>(args.created_at_time, V.nat64)),
     ];
     let identity = V.hash(V.record(tx));
-    switch (wrong(state, now, { fee = args.fee; expectedFee = init.fee_e8s; memo = args.memo; created = args.created_at_time; accounts = [from, args.spender]; identity })) {
+    switch (wrong(state, now, { amount = args.amount; fee = args.fee; expectedFee = init.fee_e8s; memo = args.memo; created = args.created_at_time; accounts = [from, args.spender]; identity })) {
       case (?error) return #Err error;
       case null {};
     };
@@ -247,7 +247,7 @@ module {
     ];
     let identity = V.hash(V.record(tx));
     let fee = init.fee_e8s;
-    switch (wrong(state, now, { fee = args.fee; expectedFee = fee; memo = args.memo; created = args.created_at_time; accounts = [args.from, args.to, spender]; identity })) {
+    switch (wrong(state, now, { amount = args.amount; fee = args.fee; expectedFee = fee; memo = args.memo; created = args.created_at_time; accounts = [args.from, args.to, spender]; identity })) {
       case (?error) return #Err error;
       case null {};
     };

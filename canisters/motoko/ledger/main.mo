@@ -1,4 +1,5 @@
 /// The ledger's door. What it does stands in `Ledger.mo`. Standards: ICRC-1, ICRC-2, ICRC-3, ICRC-10.
+import Array "mo:core/Array";
 import Int "mo:core/Int";
 import Principal "mo:core/Principal";
 import Time "mo:core/Time";
@@ -21,7 +22,8 @@ persistent actor class LedgerCanister(given : T.Init) = self {
   public query func icrc1_minting_account() : async ?T.Account { init.minting_account };
   public query func icrc1_balance_of(account : T.Account) : async Nat { Ledger.balance(state, account) };
   public query func icrc1_metadata() : async [(Text, T.MetadataValue)] {
-    [("icrc1:name", #Text(init.name)), ("icrc1:symbol", #Text(init.symbol)), ("icrc1:decimals", #Nat 8), ("icrc1:fee", #Nat(init.fee_e8s)), ("icrc1:max_memo_length", #Nat 64)];
+    let standard : [(Text, T.MetadataValue)] = [("icrc1:name", #Text(init.name)), ("icrc1:symbol", #Text(init.symbol)), ("icrc1:decimals", #Nat 8), ("icrc1:fee", #Nat(init.fee_e8s)), ("icrc1:max_memo_length", #Nat 64)];
+    switch (init.faucet_e8s) { case (?amount) Array.concat(standard, [("commonweight:faucet_e8s", #Nat amount)]); case null standard };
   };
 
   func standards() : [{ name : Text; url : Text }] = [
@@ -56,6 +58,8 @@ persistent actor class LedgerCanister(given : T.Init) = self {
     if (Principal.isAnonymous(caller)) return #Err noAnonymous;
     Ledger.claimFaucet(state, init, caller, now());
   };
+
+  system func postupgrade() { Log.certify(state.log) };
 
   public query func icrc3_get_blocks(args : Log.GetBlocksArgs) : async Log.GetBlocksResult { Log.getBlocks(state.log, args) };
   public query func icrc3_get_tip_certificate() : async ?Log.DataCertificate { Log.tipCertificate(state.log) };
