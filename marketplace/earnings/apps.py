@@ -1,0 +1,8 @@
+"""Django's name for this app."""
+
+from django.apps import AppConfig
+
+
+class EarningsConfig(AppConfig):
+    name = "marketplace.earnings"
+    label = "earnings"
