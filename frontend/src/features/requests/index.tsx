@@ -1,0 +1,2 @@
+// What waits for the owner's word.
+export { RequestsPage } from './RequestsPage';

@@ -1,0 +1,2 @@
+// API tokens: letting a program act as the person, within bounds.
+export { TokensPage } from './TokensPage';
