@@ -17,6 +17,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+
 from canisters.interface import cbor, keys
 from canisters.interface.principal import Principal
 from canisters.interface.request_id import hash_of_map, request_id
@@ -25,17 +29,21 @@ from .errors import IdentityUnreadable, NotAllowed
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # its generated parser has escapes that newer Pythons warn of
-    import ecdsa
     from ic.identity import DelegateIdentity, Identity
 
 Chain = dict[str, Any]
+KEY_BYTES = 32
 MAX_DELEGATIONS = 20  # of a chain; source: interface specification, "Authentication"
 
 
 class KeyIdentity(Identity):  # type: ignore[misc]  # ic-py has no types
-    """A key pair. `kind`: "ed25519" or "secp256k1"."""
+    """A key pair. `private_key`: 32 bytes, or none for a new one. `kind`: "ed25519" or "secp256k1". Raises IdentityUnreadable."""
 
     def __init__(self, private_key: bytes = b"", kind: str = "ed25519") -> None:
+        if kind not in ("ed25519", "secp256k1"):
+            raise IdentityUnreadable(f"a key is ed25519 or secp256k1, not {kind}")
+        if len(private_key) not in (0, KEY_BYTES):
+            raise IdentityUnreadable(f"a private key has {KEY_BYTES} bytes, not {len(private_key)}")
         super().__init__(privkey=private_key.hex(), type=kind)
 
     @property
@@ -51,17 +59,27 @@ class KeyIdentity(Identity):  # type: ignore[misc]  # ic-py has no types
 
     __str__ = __repr__
 
+    def to_pem(self) -> bytes:
+        """PKCS #8 as every tool reads it; ic-py's own form for secp256k1 is refused by stricter ones."""
+        if self.key_type == "ed25519":
+            key: ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey
+            key = ed25519.Ed25519PrivateKey.from_private_bytes(self.private_key)
+        else:
+            key = ec.derive_private_key(int.from_bytes(self.private_key, "big"), ec.SECP256K1())
+        return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
     @classmethod
     def load(cls, path: Path) -> KeyIdentity:
         """Raises IdentityUnreadable."""
         try:
-            key = ecdsa.SigningKey.from_pem(path.read_text())
-        except (OSError, ValueError, ecdsa.der.UnexpectedDER) as error:
-            raise IdentityUnreadable(f"{path} is not a private key in PEM form: {error}") from error
-        kind = "ed25519" if key.curve == ecdsa.curves.Ed25519 else "secp256k1" if key.curve == ecdsa.SECP256k1 else None
-        if kind is None:
-            raise IdentityUnreadable(f"{path} holds a key of curve {key.curve.name}; Ed25519 and secp256k1 can be used")
-        return cls(key.to_string(), kind)
+            key = load_pem_private_key(path.read_bytes(), password=None)
+        except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
+            raise IdentityUnreadable(f"{path} is not an unencrypted private key in PEM form: {error}") from error
+        if isinstance(key, ed25519.Ed25519PrivateKey):
+            return cls(key.private_bytes_raw(), "ed25519")
+        if isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP256K1):
+            return cls(key.private_numbers().private_value.to_bytes(KEY_BYTES, "big"), "secp256k1")
+        raise IdentityUnreadable(f"{path} holds a key of another kind: Ed25519 and secp256k1 can be used")
 
     def save(self, path: Path) -> None:
         """Write the private key, readable by its owner only, whole or not at all. Raises FileExistsError: a key is never overwritten."""

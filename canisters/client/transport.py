@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import httpx
@@ -26,6 +24,7 @@ with warnings.catch_warnings():
 
 MAX_ANSWER_BYTES = 16 << 20  # replies are at most 3 MiB (updates 2 MiB), certificates are smaller
 ATTEMPT_S = 30.0  # a synchronous call is answered, or turned into a 202, well before this
+STATUS_S = 10.0
 _BUSY = (429, 502, 503, 504)
 
 
@@ -42,6 +41,16 @@ class Deadline:
     @property
     def left_s(self) -> float:
         return self.at_s - time.monotonic()
+
+
+@dataclass(frozen=True)
+class _Response:
+    status_code: int
+    content: bytes
+
+    @property
+    def text(self) -> str:
+        return self.content.decode("utf-8", "replace")
 
 
 class KeptAliveClient(Client):  # type: ignore[misc]  # ic-py has no types
@@ -69,36 +78,49 @@ class KeptAliveClient(Client):  # type: ignore[misc]  # ic-py has no types
 
     def status(self) -> dict[str, Any]:
         """What the network says of itself; nothing of it is proven. Raises ChainUnavailable, RequestRefused, AnswerMalformed."""
-        return decoded(self._once(lambda: self.http.get(f"{self.url}/api/v2/status", timeout=10.0)).content)
+        return decoded(self._once("GET", "/api/v2/status", None, STATUS_S).content)
 
-    def _post(self, path: str, body: bytes, deadline: Deadline | None) -> httpx.Response:
+    def _post(self, path: str, body: bytes, deadline: Deadline | None) -> _Response:
         """Send until somebody answers. The bytes stay the same, and the network runs a request id once: a call is never run twice."""
         deadline = deadline or Deadline.within(ATTEMPT_S)
         pause_s = 0.1
         while True:
             timeout = max(0.5, min(ATTEMPT_S, deadline.left_s))
             try:
-                return self._once(partial(self.http.post, self.url + path, content=body, timeout=timeout))
+                return self._once("POST", path, body, timeout)
             except ChainUnavailable:
                 if deadline.left_s < pause_s:
                     raise
                 time.sleep(pause_s)
                 pause_s = min(2 * pause_s, 2.0)
 
-    def _once(self, send: Callable[[], httpx.Response]) -> httpx.Response:
+    def _once(self, method: str, path: str, body: bytes | None, timeout_s: float) -> _Response:
+        """Raises ChainUnavailable, RequestRefused, AnswerMalformed."""
         try:
-            response = send()
+            with self.http.stream(method, self.url + path, content=body, timeout=timeout_s) as response:
+                answer = _Response(response.status_code, self._read(response, time.monotonic() + timeout_s))
         except httpx.TransportError as error:
             raise ChainUnavailable(f"{self.url} does not answer ({type(error).__name__}: {error})") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise AnswerMalformed(f"{self.url} does not speak HTTP as it should: {error}") from error
-        if response.status_code in _BUSY:
-            raise ChainUnavailable(f"{self.url} is busy ({response.status_code} {response.text[:200]})")
-        if not 200 <= response.status_code < 300:
-            raise RequestRefused(response.status_code, response.text[:500])
-        if len(response.content) > MAX_ANSWER_BYTES:
-            raise AnswerMalformed(f"{self.url} answered with {len(response.content)} bytes, more than any answer has")
-        return response
+        if answer.status_code in _BUSY:
+            raise ChainUnavailable(f"{self.url} is busy ({answer.status_code} {answer.text[:200]})")
+        if not 200 <= answer.status_code < 300:
+            raise RequestRefused(answer.status_code, answer.text[:500])
+        return answer
+
+    def _read(self, response: httpx.Response, until_s: float) -> bytes:
+        """The body; whoever answers can neither fill this machine's memory nor drip for ever."""
+        parts: list[bytes] = []
+        size_bytes = 0
+        for part in response.iter_bytes():
+            size_bytes += len(part)
+            if size_bytes > MAX_ANSWER_BYTES:
+                raise AnswerMalformed(f"{self.url} answers with more than {MAX_ANSWER_BYTES} bytes, as no answer has")
+            if time.monotonic() > until_s:
+                raise httpx.ReadTimeout("the answer does not end")
+            parts.append(part)
+        return b"".join(parts)
 
 
 def decoded(body: bytes) -> dict[str, Any]:

@@ -37,15 +37,19 @@ def verify(key_der: bytes, message: bytes, signature: bytes) -> bool:
     """Raises MalformedBlsKey for a key of another form; False for a signature that does not hold or is no point."""
     if len(key_der) != len(DER_PREFIX) + 96 or key_der[: len(DER_PREFIX)] != DER_PREFIX:
         raise MalformedBlsKey("a root key is 133 bytes of DER with a BLS12-381 key inside")
+    raw_key = key_der[len(DER_PREFIX) :]
     try:
-        key = G2Point.from_compressed_bytes(key_der[len(DER_PREFIX) :])
+        key = G2Point.from_compressed_bytes(raw_key)
     except Exception as error:
         raise MalformedBlsKey("the key is not a point of the curve") from error
+    # The library reads several spellings of the point at infinity, under which anybody could sign.
+    if bytes(key.to_compressed_bytes()) != raw_key or key == G2Point.identity():
+        raise MalformedBlsKey("the key is not a point that can be a key")
     try:
         point = G1Point.from_compressed_bytes(signature)
     except Exception:
         return False
-    if len(signature) != 48:
+    if bytes(point.to_compressed_bytes()) != signature or point == G1Point.identity():
         return False
     hashed = G1Point.hash_to_curve(message, DST)
     return bool(GT.pairing_check([point, -hashed], [G2Point(), key]))

@@ -42,10 +42,10 @@ class Certificate:
             delegation = fields.get("delegation")
             return cls(
                 tree=hash_tree.from_cbor_value(fields["tree"]),
-                signature=bytes(fields["signature"]),
+                signature=_bytes(fields["signature"]),
                 delegation=None
                 if delegation is None
-                else Delegation(bytes(delegation["subnet_id"]), bytes(delegation["certificate"])),
+                else Delegation(_bytes(delegation["subnet_id"]), _bytes(delegation["certificate"])),
             )
         except (cbor.MalformedCbor, hash_tree.MalformedTree, KeyError, TypeError, AttributeError) as error:
             raise CertificateRefused(f"malformed certificate: {error}") from error
@@ -123,6 +123,12 @@ def _require_in_range(above: Certificate, subnet_id: bytes, canister_id: Princip
             ranges += cbor.loads(shard.value) if isinstance(shard, Found) else []
     if not any(low <= canister_id.raw <= high for low, high in ranges):
         raise CertificateRefused(f"the subnet that signed does not host {canister_id}")
+
+
+def _bytes(value: Any) -> bytes:
+    if not isinstance(value, bytes):  # bytes(10**12) would ask for that much memory
+        raise TypeError(f"{type(value).__name__} where bytes belong")
+    return value
 
 
 def _shown(label: bytes) -> str:

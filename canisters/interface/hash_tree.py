@@ -1,12 +1,14 @@
 """Hash trees: what a certificate signs, with the parts nobody asked for cut out.
 
-`build` makes a balanced binary tree over sorted labels, `prune` keeps only some paths (and enough of their neighbours to prove that a
-label is absent), `reconstruct` gives the root hash, `lookup` finds a value or proves that there is none.
+`build` makes a balanced binary tree over sorted labels, `inserted` and `removed` change one label of a large tree, `prune` keeps only some
+paths (and enough of their neighbours to prove that a label is absent), `lookup` finds a value or proves that there is none. Trees are
+never changed in place, so one can be read while the next is made.
 Source: interface specification, "Certification", "Lookup".
 """
 
 from __future__ import annotations
 
+import bisect
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -43,6 +45,11 @@ class Fork:
     @cached_property
     def digest(self) -> bytes:
         return hashlib.sha256(_FORK + self.left.digest + self.right.digest).digest()
+
+    @cached_property
+    def ends(self) -> tuple[bytes, bytes]:
+        """The first and the last label below. Only for trees of labels with nothing pruned."""
+        return _ends(self.left)[0], _ends(self.right)[1]
 
 
 @dataclass(frozen=True)
@@ -107,49 +114,104 @@ def join(nodes: Sequence[Tree]) -> Tree:
     return Fork(join(nodes[:middle]), join(nodes[middle:]))
 
 
-def reconstruct(tree: Tree) -> bytes:
-    """The root hash, 32 bytes."""
-    return tree.digest
+def _ends(tree: Tree) -> tuple[bytes, bytes]:
+    match tree:
+        case Labeled(label, _):
+            return label, label
+        case Fork():
+            return tree.ends
+    raise MalformedTree("not a tree of labels")
+
+
+def _bit_where_they_part(one: bytes, other: bytes) -> int:
+    """The number of leading bits that two different labels of one length share."""
+    difference = int.from_bytes(one, "big") ^ int.from_bytes(other, "big")
+    return 8 * len(one) - difference.bit_length()
+
+
+def inserted(tree: Tree, node: Labeled) -> Tree:
+    """`tree` with `node` added, or put in the place of the one with its label. Work and depth follow the logarithm of its size.
+
+    All labels have one length: forks part them at their first different bit, so the tree's form depends on its labels alone."""
+    match tree:
+        case Empty():
+            return node
+        case Labeled(label, _):
+            return node if label == node.label else _forked(tree, node)
+        case Fork(left, right):
+            first, last = tree.ends
+            fork_bit = _bit_where_they_part(first, last)
+            if first != node.label and _bit_where_they_part(first, node.label) < fork_bit:
+                return _forked(tree, node)
+            if node.label[fork_bit // 8] >> (7 - fork_bit % 8) & 1:
+                return Fork(left, inserted(right, node))
+            return Fork(inserted(left, node), right)
+    raise MalformedTree("not a tree of labels")
+
+
+def _forked(tree: Tree, node: Labeled) -> Fork:
+    return Fork(node, tree) if node.label < _ends(tree)[0] else Fork(tree, node)
+
+
+def removed(tree: Tree, label: bytes) -> Tree:
+    """`tree` without the node of that label; itself when there is none."""
+    match tree:
+        case Labeled(found, _) if found == label:
+            return Empty()
+        case Fork(left, right):
+            if label <= _ends(left)[1]:
+                rest, other = removed(left, label), right
+                return tree if rest is left else other if isinstance(rest, Empty) else Fork(rest, other)
+            other, rest = left, removed(right, label)
+            return tree if rest is right else other if isinstance(rest, Empty) else Fork(other, rest)
+    return tree
 
 
 Paths = Iterable[Sequence[bytes]]
 
 
 def prune(tree: Tree, paths: Paths) -> Tree:
-    """Keep what `paths` lead to, whole subtrees included; where a label is missing, keep the labels on both its sides."""
-    wanted = [tuple(path) for path in paths]
-    if any(not path for path in wanted):
-        return tree
+    """Keep what `paths` lead to, whole subtrees included; where a label is missing, keep the labels on both its sides.
+
+    Only what the paths touch is visited, so a certificate costs the same however much the tree holds."""
     by_label: dict[bytes, list[tuple[bytes, ...]]] = {}
-    for path in wanted:
-        by_label.setdefault(path[0], []).append(path[1:])
-    labels = [node.label for node in _labeled_nodes(tree)]
-    shown: set[bytes] = set()
-    for label in by_label:
-        if label not in labels:
-            before = [other for other in labels if other < label]
-            after = [other for other in labels if other > label]
-            shown.update(before[-1:] + after[:1])
-    return _prune(tree, by_label, shown)
+    for path in paths:
+        if not path:
+            return tree
+        by_label.setdefault(path[0], []).append(tuple(path[1:]))
+    if not isinstance(tree, Labeled | Fork):
+        return tree  # a path that goes on below a leaf: the leaf itself shows that nothing is there
+    shown = {other for label in by_label for other in _at_or_beside(tree, label)}
+    return _prune(tree, by_label, sorted(shown))
 
 
-def _prune(tree: Tree, wanted: dict[bytes, list[tuple[bytes, ...]]], shown: set[bytes]) -> Tree:
+def _at_or_beside(tree: Tree, label: bytes) -> list[bytes]:
+    """The label itself when it is there, else its neighbours."""
+    before: bytes | None = None
+    after: bytes | None = None
+    while isinstance(tree, Fork):
+        left_last, right_first = _ends(tree.left)[1], _ends(tree.right)[0]
+        if label <= left_last:
+            after, tree = right_first, tree.left
+        else:
+            before, tree = left_last, tree.right
+    found = _ends(tree)[0]
+    if found == label:
+        return [found]
+    return [other for other in ((found, after) if found < label else (before, found)) if other is not None]
+
+
+def _prune(tree: Tree, wanted: dict[bytes, list[tuple[bytes, ...]]], shown: list[bytes]) -> Tree:
+    """`shown`: the labels to be kept that lie below `tree`, in order."""
+    if not shown:
+        return Pruned(tree.digest)
     match tree:
         case Fork(left, right):
-            kept_left, kept_right = _prune(left, wanted, shown), _prune(right, wanted, shown)
-            if isinstance(kept_left, Pruned) and isinstance(kept_right, Pruned):
-                return Pruned(tree.digest)
-            return Fork(kept_left, kept_right)
-        case Labeled(label, child) if label in wanted:
-            return Labeled(label, prune(child, wanted[label]))
-        case Labeled(label, child) if label in shown:
-            return Labeled(label, Pruned(child.digest))
-        case Leaf() if wanted:
-            return tree  # a path that goes on below a leaf: the leaf itself shows that nothing is there
-        case Empty():
-            return tree
-        case _:
-            return Pruned(tree.digest)
+            at = bisect.bisect_right(shown, _ends(left)[1])
+            return Fork(_prune(left, wanted, shown[:at]), _prune(right, wanted, shown[at:]))
+        case Labeled(label, child):
+            return Labeled(label, prune(child, wanted[label]) if label in wanted else Pruned(child.digest))
+    return Pruned(tree.digest)
 
 
 def lookup(tree: Tree, path: Sequence[bytes]) -> Found | Absent | Unknown:

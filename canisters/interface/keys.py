@@ -26,6 +26,8 @@ IC_RESPONSE = b"\x0bic-response"
 _ED25519_PREFIX = bytes.fromhex("302a300506032b6570032100")
 _COSE_ALGORITHM = bytes.fromhex("300c060a2b0601040183b8430101")  # 1.3.6.1.4.1.56387.1.1, no parameters
 
+MAX_CLIENT_DATA_BYTES = 4096  # browsers write some hundred; deeply nested JSON could exhaust the stack
+
 PublicKey = ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 
 
@@ -102,7 +104,7 @@ def _cose_content(key_der: bytes) -> bytes | None:
     return bits[1:]
 
 
-def _cose_key(cose: bytes) -> tuple[int, PublicKey]:
+def _cose_key(cose: bytes) -> PublicKey:
     try:
         fields: dict[int, Any] = cbor.loads(cose)
         match (fields[1], fields[3]):
@@ -110,29 +112,42 @@ def _cose_key(cose: bytes) -> tuple[int, PublicKey]:
                 numbers = ec.EllipticCurvePublicNumbers(
                     int.from_bytes(fields[-2], "big"), int.from_bytes(fields[-3], "big"), ec.SECP256R1()
                 )
-                return -7, numbers.public_key()
+                return numbers.public_key()
             case (1, -8) if fields[-1] == 6:
-                return -8, ed25519.Ed25519PublicKey.from_public_bytes(fields[-2])
+                return ed25519.Ed25519PublicKey.from_public_bytes(fields[-2])
             case (3, -257):
                 modulus, exponent = (int.from_bytes(fields[n], "big") for n in (-1, -2))
-                return -257, rsa.RSAPublicNumbers(exponent, modulus).public_key()
-    except (cbor.MalformedCbor, KeyError, TypeError, ValueError) as error:
+                return rsa.RSAPublicNumbers(exponent, modulus).public_key()
+    except (cbor.MalformedCbor, LookupError, TypeError, ValueError, OverflowError, UnsupportedAlgorithm) as error:
         raise BadSignature("the WebAuthn key is not a COSE key") from error
     raise BadSignature("the WebAuthn key's algorithm is none of ES256, EdDSA, RS256")
 
 
-def _verify_web_authentication(cose: bytes, message: bytes, signature: bytes) -> None:
-    algorithm, key = _cose_key(cose)
+def _assertion(signature: bytes) -> tuple[bytes, bytes, bytes]:
+    """Authenticator data, client data (bytes or text on the wire) and the signature over both."""
     try:
-        parts = cbor.loads(signature)
+        fields = cbor.loads(signature)
         authenticator_data, client_data, inner = (
-            parts[name] for name in ("authenticator_data", "client_data_json", "signature")
+            fields[name] for name in ("authenticator_data", "client_data_json", "signature")
         )
-        client_data = client_data.encode() if isinstance(client_data, str) else bytes(client_data)
+    except (cbor.MalformedCbor, LookupError, TypeError) as error:
+        raise BadSignature("the WebAuthn signature is malformed") from error
+    client_data = client_data.encode("utf-8", "replace") if isinstance(client_data, str) else client_data
+    if not all(isinstance(part, bytes) for part in (authenticator_data, client_data, inner)):
+        raise BadSignature("the WebAuthn signature is malformed")
+    if len(client_data) > MAX_CLIENT_DATA_BYTES:
+        raise BadSignature(f"the WebAuthn client data has more than {MAX_CLIENT_DATA_BYTES} bytes")
+    return authenticator_data, client_data, inner
+
+
+def _verify_web_authentication(cose: bytes, message: bytes, signature: bytes) -> None:
+    key = _cose_key(cose)
+    authenticator_data, client_data, inner = _assertion(signature)
+    try:
         encoded = json.loads(client_data)["challenge"]
         challenge = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
-    except (cbor.MalformedCbor, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise BadSignature("the WebAuthn signature is malformed") from error
+    except (LookupError, TypeError, ValueError, RecursionError) as error:
+        raise BadSignature("the WebAuthn client data is malformed") from error
     if challenge != message:
         raise BadSignature("the WebAuthn signature is for another challenge")
     signed = authenticator_data + hashlib.sha256(client_data).digest()

@@ -73,7 +73,7 @@ def _simd_costs(is_wasm64: bool) -> dict[int, int]:
     if is_wasm64:
         put(2, *range(12), *range(84, 94))
     put(3, 13)  # shuffle
-    put(2, 38, 42, 48, 52, 58, 62)  # unsigned lt and gt: i8x16, i16x8, i32x4
+    put(2, 38, 40, 48, 50, 58, 60)  # unsigned lt and gt: i8x16, i16x8, i32x4
     put(3, 98)  # i8x16.popcnt
     put(3, 107, 108)  # i8x16 shl, shr_s
     put(2, 109)
@@ -151,7 +151,19 @@ class _Writer:
         wide = self.is_wasm64 and sub in (10, 11)  # memory.copy, memory.fill; all other sizes are i32
         scratch = encode_unsigned(first_scratch + int(wide))
         widen = b"" if wide else b"\xad"
-        return b"\x21" + scratch + b"\x23" + self.counter + b"\x20" + scratch + widen + b"\x7d\x24" + self.counter + b"\x20" + scratch
+        return (
+            b"\x21"
+            + scratch
+            + b"\x23"
+            + self.counter
+            + b"\x20"
+            + scratch
+            + widen
+            + b"\x7d\x24"
+            + self.counter
+            + b"\x20"
+            + scratch
+        )
 
     def _code(self, data: bytes, at: int, scratch: int) -> tuple[bytes, bool]:
         out: list[bytes] = []
@@ -261,7 +273,7 @@ def _skip(data: bytes, at: int) -> int:
 def metered(wasm: bytes) -> bytes:
     """The module with the counter put in, as the exported global COUNTER (i64): set it to the limit before, read what is left after.
 
-    Raises CannotMeter, or IndexError and ValueError for bytes that are no valid module: validate first."""
+    `wasm` must be valid: a module that names a global it does not have would otherwise reach the counter. Raises CannotMeter."""
     sections = _sections(wasm)
     bodies = {section: body for section, body in sections if section}
     types = _parameter_counts(bodies.get(1, b"\x00"))
@@ -274,7 +286,7 @@ def metered(wasm: bytes) -> bytes:
     written = {6: False, 7: False}
     for section, body in sections:
         for added in (6, 7):  # before the first section that must follow it
-            if section > added and section != 12 and not written[added]:
+            if section > added and not written[added]:
                 out += _section(added, _appended(b"\x00", _added(added, counter)))
                 written[added] = True
         if section in (6, 7):

@@ -2,6 +2,7 @@
 
 from .cooperative import Cooperative
 from .cooperatives import Cooperatives
+from .inference import Inference
 from .jobs import Jobs
 from .ledger import Ledger
 from .management import Management
@@ -10,6 +11,7 @@ from .registry import Registry
 __all__ = [
     "Cooperative",
     "Cooperatives",
+    "Inference",
     "Jobs",
     "Ledger",
     "Management",

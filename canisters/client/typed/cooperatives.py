@@ -105,6 +105,10 @@ class CooperativesListResult(TypedDict):
     cooperatives: list[Cooperative]
 
 
+class CooperativeUpgradeArgument(TypedDict):
+    module_hash: bytes
+
+
 class Cooperatives(Contract):
     def __init__(self, agent: ChainAgent, canister_id: Principal) -> None:
         super().__init__("cooperatives", agent, canister_id)
@@ -128,14 +132,14 @@ class Cooperatives(Contract):
         result: CooperativesListResult = self.bound("cooperatives_list")(argument_0, certified=certified)
         return result
 
-    def cooperative_upgrade(self) -> dict[str, Any]:
-        """Update: called by a cooperative whose owners voted for it; installs the class this factory carries."""
-        result: dict[str, Any] = self.bound("cooperative_upgrade")()
+    def cooperative_upgrade(self, argument_0: CooperativeUpgradeArgument, /) -> dict[str, Any]:
+        """Update: called by a cooperative whose owners voted for it; installs the class this factory carries, if it is the one voted for."""
+        result: dict[str, Any] = self.bound("cooperative_upgrade")(argument_0)
         return result
 
-    def cooperative_module_size(self, *, certified: bool = False) -> int:
-        """Query."""
-        result: int = self.bound("cooperative_module_size")(certified=certified)
+    def class_hash(self, *, certified: bool = False) -> bytes:
+        """Query: SHA-256 of that class: what an Upgrade proposal names."""
+        result: bytes = self.bound("class_hash")(certified=certified)
         return result
 
     def icrc3_get_blocks(self, argument_0: GetBlocksArgs, /, *, certified: bool = False) -> GetBlocksResult:
