@@ -1,20 +1,28 @@
 /// A cooperative's door, and the only place that waits for others: the sole controller of its model's inference canister.
 ///
-/// What it decides stands in `Cooperative.mo`. An adopted release installs itself; nobody has to be trusted to press the button.
+/// What it decides stands in `Cooperative.mo`. An adopted release installs itself; nobody has to be trusted to press the button. It is
+/// installed and tested in a canister that does not serve yet, so the former release stays live until then, and when the new one fails.
 import Array "mo:core/Array";
+import Cycles "mo:core/Cycles";
 import Error "mo:core/Error";
 import Int "mo:core/Int";
 import List "mo:core/List";
+import Map "mo:core/Map";
 import Nat "mo:core/Nat";
 import Nat32 "mo:core/Nat32";
 import Principal "mo:core/Principal";
+import Set "mo:core/Set";
 import Text "mo:core/Text";
 import Time "mo:core/Time";
 import Timer "mo:core/Timer";
+import Blocks "Blocks";
 import Cooperative "Cooperative";
+import Equality "Equality";
+import Releases "Releases";
 import JT "../jobs/Types";
 import LT "../ledger/Types";
 import Log "../lib/Log";
+import Payment "../lib/Payment";
 import T "Types";
 import V "../lib/Value";
 
@@ -28,6 +36,7 @@ persistent actor class CooperativeCanister(init : T.Init) = self {
   type Management = actor {
     create_canister : shared { settings : ?{ controllers : ?[Principal] }; sender_canister_version : ?Nat64 } -> async { canister_id : Principal };
     upload_chunk : shared { canister_id : Principal; chunk : Blob } -> async { hash : Blob };
+    canister_info : shared { canister_id : Principal; num_requested_changes : ?Nat64 } -> async { module_hash : ?Blob };
     clear_chunk_store : shared { canister_id : Principal } -> async ();
     install_chunked_code : shared {
       mode : { #install; #reinstall; #upgrade : ?{ skip_pre_upgrade : ?Bool; wasm_memory_persistence : ?{ #keep; #replace } } };
@@ -46,16 +55,19 @@ persistent actor class CooperativeCanister(init : T.Init) = self {
     icrc1_transfer : shared LT.TransferArgs -> async LT.TransferResult;
     icrc2_transfer_from : shared LT.TransferFromArgs -> async LT.TransferFromResult;
   };
-  type Factory = actor { cooperative_upgrade : shared () -> async { #Ok; #Err : Text } };
+  type Factory = actor { cooperative_upgrade : shared { module_hash : Blob } -> async { #Ok; #Err : Text } };
 
   let ic : Management = actor "aaaaa-aa";
   let inferenceCycles = 1_000_000_000_000;
-  let busyNs = 300_000_000_000;
+  let answerNs = 1_200_000_000_000; // no inference takes so long: what was prepaid for it is given back
+  let upgradeNs = 600_000_000_000; // the factory's time to install what was voted for
 
   let founding = init;
   let state = Cooperative.found(init, Int.abs(Time.now()));
-  var creating : Bool = false;
-  var executingSince : ?Nat = null; // one execution at a time; a hold older than any answer is stale
+  // Held across calls, and let go of in `finally`, which runs also when a callback traps. An upgrade waits for open calls.
+  transient var creating = false;
+  transient var executing = false;
+  transient let claiming = Set.empty<Principal>();
 
   func now() : Nat = Int.abs(Time.now());
   func me() : Principal = Principal.fromActor(self);
@@ -72,15 +84,34 @@ persistent actor class CooperativeCanister(init : T.Init) = self {
     if creating return #Err(#Busy);
     creating := true;
     try {
-      let made = await (with cycles = inferenceCycles) ic.create_canister({ settings = ?{ controllers = ?[me()] }; sender_canister_version = null });
-      // From here it must not fail: the canister exists.
-      state.inference := ?made.canister_id;
-      ignore Log.append(state.log, now(), "inference_created", [("canister", ?V.principal(made.canister_id))]);
-      creating := false;
-      #Ok(made.canister_id);
+      let made = await* create();
+      state.inference := ?made;
+      #Ok made;
     } catch error {
-      creating := false;
       #Err(#Refused("the inference canister could not be made: " # Error.message(error)));
+    } finally { creating := false };
+  };
+
+  func create() : async* Principal {
+    if (Cycles.balance() < 2 * inferenceCycles) throw Error.reject("the cooperative has too few cycles left; anybody may deposit some");
+    let { canister_id } = await (with cycles = inferenceCycles) ic.create_canister({ settings = ?{ controllers = ?[me()] }; sender_canister_version = null });
+    ignore Log.append(state.log, now(), "inference_created", [("canister", ?V.principal(canister_id))]);
+    canister_id;
+  };
+
+  /// Where the next release goes: into a canister that does not serve.
+  func spare() : async* Principal {
+    if (state.live == null) {
+      let #Ok(first) = await found() else throw Error.reject("the inference canister could not be made");
+      return first;
+    };
+    switch (state.standby) {
+      case (?p) p;
+      case null {
+        let made = await* create();
+        state.standby := ?made;
+        made;
+      };
     };
   };
 
@@ -93,6 +124,8 @@ persistent actor class CooperativeCanister(init : T.Init) = self {
       case (#Release m) {
         let job = try { await jobs().job_get(m.job_id) } catch error return #Err(#Refused("the jobs canister did not answer: " # Error.message(error)));
         switch (wrongJob(m, job)) { case (?e) return #Err e; case null {} };
+        // Shares may have gone and other proposals come while the jobs canister was asked.
+        switch (Cooperative.wrongProposal(state, caller, args)) { case (?e) return #Err e; case null {} };
       };
       case _ {};
     };
@@ -104,7 +137,7 @@ persistent actor class CooperativeCanister(init : T.Init) = self {
     let ?j = job else return ?#NotFound("job " # Nat.toText(m.job_id));
     let ?result = j.result else return ?#Invalid("the job has no result");
     if (j.state != #Settled) return ?#Invalid("the job is not settled");
-    let hash = V.hash(Cooperative.manifestValue(m));
+    let hash = V.hash(Blocks.manifest(m));
     let recorded = Array.any<JT.Artifact>(result.artifacts, func a = a.sha256 == hash and Text.startsWith(a.name, #text "release"));
     if recorded null else ?#Invalid("manifest: the job's record does not have this release among its artifacts");
   };
@@ -119,7 +152,7 @@ persistent actor class CooperativeCanister(init : T.Init) = self {
 
   public shared func chunk_upload(args : { proposal_id : Nat; part : { #Wasm; #Weights }; index : Nat32; data : Blob }) : async { #Ok : { complete : Bool }; #Err : T.CoopError } {
     let ?row = Cooperative.find(state, args.proposal_id) else return #Err(#NotFound("proposal " # Nat.toText(args.proposal_id)));
-    let result = Cooperative.stage(state, now(), row, args.part == #Wasm, Nat32.toNat(args.index), args.data);
+    let result = Releases.stage(state, now(), row, args.part == #Wasm, Nat32.toNat(args.index), args.data);
     executeSoon<system>();
     result;
   };
@@ -133,147 +166,159 @@ persistent actor class CooperativeCanister(init : T.Init) = self {
 
   // --- carrying out ---
 
-  func due(row : Cooperative.Row) : Bool {
-    switch (row.state) {
-      case (#Adopted or #Installing) switch (row.args.kind) { case (#Release _) Cooperative.complete(row); case _ true };
-      case _ false;
-    };
-  };
-
   func executeSoon<system>() {
-    if (List.any<Cooperative.Row>(state.proposals, due)) ignore Timer.setTimer<system>(#seconds 0, executeDue);
+    if (Releases.due(state).size() > 0) ignore Timer.setTimer<system>(#seconds 0, executeDue);
   };
 
   func executeDue() : async () {
-    switch (executingSince) { case (?since) if (now() < since + busyNs) return; case null {} };
-    executingSince := ?now();
+    if executing return;
+    executing := true;
     try {
-      for (row in List.values(state.proposals)) { if (due(row)) await carryOut(row) };
-    } catch _ {};
-    executingSince := null;
+      for (row in Releases.due(state).vals()) {
+        // Once the factory is let in it stops this canister: nothing else is begun that this would cut off.
+        if (not Cooperative.upgrading(state) or Cooperative.isUpgrade(row)) {
+          try { await carryOut(row) } catch error {
+            // Being stopped is no failure of an upgrade, and a payment whose outcome is not known is ordered again by the same order.
+            if (row.order == null and not Cooperative.upgrading(state)) Cooperative.failed(state, now(), row, Error.message(error));
+          };
+        };
+      };
+    } finally { executing := false };
   };
 
+  /// A call of its own, so that a trap in it ends this proposal and not the others' turn.
   func carryOut(row : Cooperative.Row) : async () {
     switch (row.args.kind) {
-      case (#Release m) await release(row, m);
+      case (#Release m) await* release(row, m);
       case (#Parameters p) {
         state.parameters := p;
-        ignore Cooperative.note(state, row, now(), "parameters_changed", [("parameters", ?Cooperative.parametersValue(p))]);
+        ignore Cooperative.note(state, row, now(), "parameters_changed", [("parameters", ?Blocks.parameters(p))]);
         Cooperative.executed(state, now(), row);
       };
-      case (#TreasuryTransfer({ to; amount_e8s })) await payFromTreasury(row, to, amount_e8s);
-      case (#Upgrade _) await upgrade(row);
+      case (#TreasuryTransfer({ to; amount_e8s })) await* payFromTreasury(row, to, amount_e8s);
+      case (#Upgrade({ module_hash })) await* upgrade(row, module_hash);
     };
   };
 
-  func release(row : Cooperative.Row, m : T.ReleaseManifest) : async () {
-    Cooperative.installing(state, now(), row);
-    let reason = try { await install(row, m) } catch error ?("a call failed: " # Error.message(error));
-    switch reason {
-      case null {};
-      case (?why) {
-        Cooperative.failed(state, now(), row, why);
-        await restoreFormer();
-      };
+  func release(row : Cooperative.Row, m : T.ReleaseManifest) : async* () {
+    if (row.state != #Adopted and row.state != #Installing) return; // superseded by one before it in the same turn
+    Releases.installing(state, now(), row);
+    let canister = await* spare();
+    await* put(canister, row, m);
+    switch (await* tested(canister, m)) {
+      // From here it must not fail: the release is in place and tested.
+      case (#Ok worst) Releases.wentLive(state, now(), row, canister, worst);
+      case (#Err why) Cooperative.failed(state, now(), row, "the equality test failed: " # why);
     };
   };
 
-  /// Null: live. Otherwise why not.
-  func install(row : Cooperative.Row, m : T.ReleaseManifest) : async ?Text {
-    let #Ok(inference) = await found() else return ?"the inference canister could not be made";
-    await put(inference, row, m);
-    let model : Inference = actor (Principal.toText(inference));
+  /// The largest difference to the trained network's answers, in 10^-9.
+  func tested(canister : Principal, m : T.ReleaseManifest) : async* { #Ok : Nat; #Err : Text } {
+    let model : Inference = actor (Principal.toText(canister));
     var worst = 0;
     for (vector in m.equality.vals()) {
-      switch (await model.infer_blob({ inputs = vector.inputs })) {
-        case (#Err why) return ?("the equality test failed: " # why);
-        case (#Ok({ outputs })) switch (Cooperative.difference(vector.outputs, outputs)) {
-          case null return ?"the equality test failed: the answers cannot be compared with those of the trained network";
+      switch (await (with timeout = 300) model.infer_blob({ inputs = vector.inputs })) {
+        case (#Err why) return #Err why;
+        case (#Ok({ outputs })) switch (Equality.difference(vector.outputs, outputs)) {
+          case null return #Err("the answers cannot be compared with those of the trained network");
           case (?error) {
-            if (error > m.tolerance_e9) return ?("the equality test failed: an answer differs by " # Nat.toText(error) # "e-9, and " # Nat.toText(m.tolerance_e9) # "e-9 are allowed");
+            if (error > m.tolerance_e9) return #Err("an answer differs by " # Nat.toText(error) # "e-9, and " # Nat.toText(m.tolerance_e9) # "e-9 are allowed");
             if (error > worst) worst := error;
           };
         };
       };
     };
-    // From here it must not fail: the release is in place and tested.
-    Cooperative.wentLive(state, now(), row, worst);
-    null;
+    #Ok worst;
   };
 
-  /// Module and weights into the inference canister, each part as the manifest names it.
-  func put(inference : Principal, row : Cooperative.Row, m : T.ReleaseManifest) : async () {
-    await ic.clear_chunk_store({ canister_id = inference });
+  /// Module and weights into a canister that does not serve, each part as the manifest names it.
+  func put(canister : Principal, row : Cooperative.Row, m : T.ReleaseManifest) : async* () {
+    await ic.clear_chunk_store({ canister_id = canister });
     for (chunk in row.wasm.vals()) {
       let ?data = chunk else throw Error.reject("a chunk of the module is missing");
-      ignore await ic.upload_chunk({ canister_id = inference; chunk = data });
+      ignore await ic.upload_chunk({ canister_id = canister; chunk = data });
     };
     let ?manifest_hash = row.manifest_hash else throw Error.reject("not a release");
     await ic.install_chunked_code({
-      mode = if (state.installed) #reinstall else #install;
-      target_canister = inference;
+      mode = #reinstall;
+      target_canister = canister;
       store_canister = null;
       chunk_hashes_list = Array.map<T.ChunkInfo, { hash : Blob }>(m.wasm_chunks, func c = { hash = c.sha256 });
       wasm_module_hash = m.wasm_sha256;
       arg = to_candid ({ release_hash = manifest_hash });
       sender_canister_version = null;
     });
-    state.installed := true;
-    await ic.clear_chunk_store({ canister_id = inference });
-    let model : Inference = actor (Principal.toText(inference));
+    await ic.clear_chunk_store({ canister_id = canister });
+    let model : Inference = actor (Principal.toText(canister));
     var index : Nat32 = 0;
     for (chunk in row.weights.vals()) {
       let ?data = chunk else throw Error.reject("a chunk of the weights is missing");
-      switch (await model.weights_upload({ index; data })) {
+      switch (await (with timeout = 300) model.weights_upload({ index; data })) {
         case (#Ok _) {};
         case (#Err e) throw Error.reject("the module refused a chunk of its weights: " # debug_show e);
       };
       index += 1;
     };
-    switch (await model.seal()) { case (#Ok _) {}; case (#Err _) throw Error.reject("the module says that weights are missing") };
+    switch (await (with timeout = 300) model.seal()) { case (#Ok _) {}; case (#Err _) throw Error.reject("the module says that weights are missing") };
   };
 
-  func restoreFormer() : async () {
-    let (?live, ?inference) = (state.live, state.inference) else return;
-    let ?row = Cooperative.find(state, live.proposal_id) else return;
-    let #Release(m) = row.args.kind else return;
-    try { await put(inference, row, m) } catch _ {};
-  };
-
-  func payFromTreasury(row : Cooperative.Row, to : Principal, amount : Nat) : async () {
-    if (amount > state.treasury) return Cooperative.failed(state, now(), row, "the treasury holds " # Nat.toText(state.treasury) # " e8s");
-    state.treasury -= amount; // taken first: a second execution must not pay twice
-    let sent = try { await send(to, amount) } catch error #Err(Error.message(error));
-    switch sent {
-      case (#Ok block) {
-        ignore Cooperative.note(state, row, now(), "treasury_paid", [("to", ?V.principal(to)), ("amount_e8s", ?#Nat amount), ("ledger_block", ?#Nat block)]);
-        Cooperative.executed(state, now(), row);
+  func payFromTreasury(row : Cooperative.Row, to : Principal, amount : Nat) : async* () {
+    let before = row.order; // sent before, and the answer was lost
+    let order = switch before {
+      case (?order) order;
+      case null {
+        let fee = await ledger().icrc1_fee();
+        switch (Cooperative.orderFromTreasury(state, now(), row, to, amount, fee)) {
+          case (#Ok order) order;
+          case (#Err why) return Cooperative.failed(state, now(), row, why);
+        };
       };
+    };
+    switch (await* sent(order)) {
+      case (#Sent block) Cooperative.treasurySent(state, now(), row, order, block);
+      case (#Refused why) if (before == null) Cooperative.treasuryNotSent(state, now(), row, order, why);
+    };
+  };
+
+  /// Refused at the first try, it has surely not moved.
+  func sent(order : Payment.Order) : async* Payment.Outcome {
+    try { Payment.outcome(await ledger().icrc1_transfer(Payment.transfer(order, null))) } catch error {
+      #Refused("the ledger did not answer: " # Error.message(error));
+    };
+  };
+
+  /// Two have to agree: the owners, who vote for a module by its hash, and the factory, which installs its own class and no other.
+  /// It is let in for that, and out again.
+  func upgrade(row : Cooperative.Row, module_hash : Blob) : async* () {
+    if (row.state == #Installing) return await* upgraded(row, module_hash);
+    row.state := #Installing;
+    row.begun := now();
+    ignore Cooperative.note(state, row, now(), "upgrade_asked", [("module_hash", ?#Blob module_hash)]);
+    let answer = try {
+      await* control([me(), founding.factory]);
+      let factory : Factory = actor (Principal.toText(founding.factory));
+      await factory.cooperative_upgrade({ module_hash });
+    } catch error #Err(Error.message(error));
+    switch answer {
+      case (#Ok) {}; // it stops this canister as soon as nothing waits here any more
       case (#Err why) {
-        state.treasury += amount;
+        await* control([me()]);
         Cooperative.failed(state, now(), row, why);
       };
     };
   };
 
-  /// The ledger's fee comes out of the amount.
-  func send(to : Principal, amount : Nat) : async { #Ok : Nat; #Err : Text } {
-    let fee = await ledger().icrc1_fee();
-    if (amount <= fee) return #Err("the amount does not cover the ledger's fee of " # Nat.toText(fee) # " e8s");
-    let sent = await ledger().icrc1_transfer({ from_subaccount = null; to = { owner = to; subaccount = null }; amount = amount - fee : Nat; fee = ?fee; memo = null; created_at_time = null });
-    switch sent { case (#Ok block) #Ok block; case (#Err e) #Err("the ledger refused: " # debug_show e) };
+  /// Looked at again and again, by the former code and then by the new one.
+  func upgraded(row : Cooperative.Row, module_hash : Blob) : async* () {
+    let { module_hash = running } = await ic.canister_info({ canister_id = me(); num_requested_changes = null });
+    let done = running == ?module_hash;
+    if (not done and now() < row.begun + upgradeNs) return;
+    await* control([me()]);
+    if done { Cooperative.executed(state, now(), row) } else { Cooperative.failed(state, now(), row, "the factory has not installed it in time") };
   };
 
-  /// Let the factory in; it installs its class and hands control back.
-  func upgrade(row : Cooperative.Row) : async () {
-    Cooperative.executed(state, now(), row);
-    try {
-      await ic.update_settings({ canister_id = me(); settings = { controllers = ?[me(), founding.factory] }; sender_canister_version = null });
-      let factory : Factory = actor (Principal.toText(founding.factory));
-      ignore await factory.cooperative_upgrade();
-    } catch _ {
-      await ic.update_settings({ canister_id = me(); settings = { controllers = ?[me()] }; sender_canister_version = null });
-    };
+  func control(controllers : [Principal]) : async* () {
+    await ic.update_settings({ canister_id = me(); settings = { controllers = ?controllers }; sender_canister_version = null });
   };
 
   // --- income ---
@@ -304,38 +349,57 @@ persistent actor class CooperativeCanister(init : T.Init) = self {
       };
     };
     // The payer's tokens are here: from now on they are either earned or given back.
+    if (price > 0) Cooperative.prepay(state, now(), caller, price, ledgerBlock);
     let model : Inference = actor (Principal.toText(inference));
-    let answer = try { await model.infer_blob({ inputs = args.inputs }) } catch error #Err(Error.message(error));
-    switch answer {
+    let answer = try { await (with timeout = 300) model.infer_blob({ inputs = args.inputs }) } catch error #Err(Error.message(error));
+    let sold = switch answer {
       case (#Ok({ outputs; instructions })) {
-        let request = V.hash(Cooperative.tensorsValue(args.inputs));
-        let reply = V.hash(Cooperative.tensorsValue(outputs));
-        let (parts, block) = Cooperative.earn(state, now(), caller, price, ledgerBlock, request, reply, live.manifest_hash);
-        #Ok({ outputs; instructions; price_e8s = price; parts; manifest_hash = live.manifest_hash; block; ledger_block = ledgerBlock });
+        // Another release has taken over, and the canister that answered may be taking a third one, which nobody has tested.
+        if (state.live != ?live) #Err("another release went live meanwhile: ask it") else {
+          let request = V.hash(Blocks.tensors(args.inputs));
+          let reply = V.hash(Blocks.tensors(outputs));
+          switch (Cooperative.earn(state, now(), caller, price, ledgerBlock, request, reply, live.manifest_hash)) {
+            case null #Err("the answer came after its price was given back");
+            case (?(parts, block)) #Ok({ outputs; instructions; price_e8s = price; parts; manifest_hash = live.manifest_hash; block; ledger_block = ledgerBlock });
+          };
+        };
       };
+      case (#Err why) #Err why;
+    };
+    switch sold {
+      case (#Ok receipt) #Ok receipt;
       case (#Err why) {
-        if (price > 0) Cooperative.giveBack(state, now(), caller, price, ledgerBlock, why);
-        #Err(#Inference(why));
+        Cooperative.giveBack(state, now(), ledgerBlock, why);
+        #Err(#Inference(Cooperative.brief(why)));
       };
     };
   };
 
   public shared ({ caller }) func revenue_claim() : async { #Ok : { amount_e8s : Nat; ledger_block : Nat }; #Err : T.CoopError } {
     if (Principal.isAnonymous(caller)) return #Err signIn;
-    let amount = Cooperative.claimable(state, caller);
-    if (amount == 0) return #Err(#NotFound("nothing is due to you here"));
-    Cooperative.takeCredit(state, caller); // taken first: a second claim finds nothing
-    let sent = try { await send(caller, amount) } catch error #Err(Error.message(error));
-    switch sent {
-      case (#Ok block) {
-        ignore Log.append(state.log, now(), "revenue_claimed", [("owner", ?V.principal(caller)), ("amount_e8s", ?#Nat amount), ("ledger_block", ?#Nat block)]);
-        #Ok({ amount_e8s = amount; ledger_block = block });
+    if (Set.contains(claiming, Principal.compare, caller)) return #Err(#Busy);
+    Set.add(claiming, Principal.compare, caller);
+    try {
+      let before = Map.get(state.orders, Principal.compare, caller); // sent before, and the answer was lost
+      let order = switch before {
+        case (?order) order;
+        case null {
+          if (Cooperative.claimable(state, caller) == 0) return #Err(#NotFound("nothing is due to you here"));
+          let fee = await ledger().icrc1_fee();
+          switch (Cooperative.orderRevenue(state, now(), caller, fee)) { case (#Ok order) order; case (#Err why) return #Err(#Payment why) };
+        };
       };
-      case (#Err why) {
-        Cooperative.returnCredit(state, caller, amount);
-        #Err(#Payment why);
+      switch (await* sent(order)) {
+        case (#Sent block) {
+          Cooperative.revenueSent(state, now(), order, block);
+          #Ok({ amount_e8s = order.gross_e8s - order.fee_e8s : Nat; ledger_block = block });
+        };
+        case (#Refused why) {
+          if (before == null) Cooperative.revenueNotSent(state, order);
+          #Err(#Payment why);
+        };
       };
-    };
+    } catch error { #Err(#Payment("the ledger did not answer: " # Error.message(error))) } finally { Set.remove(claiming, Principal.compare, caller) };
   };
 
   // --- shares: ICRC-1, as far as ownership needs it ---
@@ -343,6 +407,10 @@ persistent actor class CooperativeCanister(init : T.Init) = self {
   public shared ({ caller }) func icrc1_transfer(args : { from_subaccount : ?Blob; to : T.Account; amount : Nat; fee : ?Nat; memo : ?Blob; created_at_time : ?Nat64 }) : async { #Ok : Nat; #Err : T.CoopError } {
     if (Principal.isAnonymous(caller)) return #Err signIn;
     if (args.from_subaccount != null or args.to.subaccount != null) return #Err(#Invalid("shares are held by principals, without subaccounts"));
+    // What would be accepted and not kept is refused.
+    switch (args.fee) { case (null or ?0) {}; case _ return #Err(#Invalid("fee: transferring shares costs nothing")) };
+    if (args.memo != null or args.created_at_time != null) return #Err(#Invalid("memo, created_at_time: leave them out, shares have no deduplication"));
+    if (args.to.owner == me()) return #Err(#Invalid("to: the cooperative cannot own itself"));
     Cooperative.transferShares(state, caller, now(), args.to.owner, args.amount);
   };
   public query func icrc1_total_supply() : async Nat { T.totalShares };
@@ -375,15 +443,18 @@ persistent actor class CooperativeCanister(init : T.Init) = self {
   public query func icrc3_get_tip_certificate() : async ?Log.DataCertificate { Log.tipCertificate(state.log) };
   public query func icrc3_get_archives(_ : { from : ?Principal }) : async [{ canister_id : Principal; start : Nat; end : Nat }] { [] };
   public query func icrc3_supported_block_types() : async [Log.SupportedBlockType] {
-    Array.map<Text, Log.SupportedBlockType>(Cooperative.blockTypes, func t = { block_type = t; url = "docs/log.md" });
+    Array.map<Text, Log.SupportedBlockType>(Blocks.blockTypes, func t = { block_type = t; url = "docs/log.md" });
   };
 
-  // Deadlines and whatever an upgrade or a lost answer interrupted: made anew at each start of the code.
+  system func postupgrade() { Log.certify(state.log) };
+
+  // Deadlines, and whatever a lost answer interrupted. Made anew at each start of the code.
   transient let _watch = Timer.recurringTimer<system>(
     #seconds 20,
     func() : async () {
       for (row in List.values(state.proposals)) Cooperative.decide(state, row, now());
-      if (List.any<Cooperative.Row>(state.proposals, due)) await executeDue();
+      Cooperative.giveBackOlder(state, now(), answerNs);
+      if (Releases.due(state).size() > 0) await executeDue();
     },
   );
 };

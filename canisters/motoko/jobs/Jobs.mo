@@ -10,7 +10,11 @@ import Nat "mo:core/Nat";
 import Nat64 "mo:core/Nat64";
 import Int "mo:core/Int";
 import Principal "mo:core/Principal";
+import Blocks "Blocks";
+import Checks "Checks";
 import Log "../lib/Log";
+import Page "../lib/Page";
+import Payment "../lib/Payment";
 import RT "../registry/Types";
 import Rounding "../lib/Rounding";
 import T "Types";
@@ -33,7 +37,9 @@ module {
     var shares : [T.Share];
     var payouts : [T.Payout];
     var updated : Nat;
-    var busySince : ?Nat; // a call that waits for another canister holds the job
+    var busy : Bool; // a call about the job waits for the ledger
+    var funding : ?Nat64; // the budget has been asked for at this time, and the outcome is not known yet
+    orders : Map.Map<Principal, Payment.Order>; // payouts under way
   };
 
   public type State = {
@@ -41,6 +47,7 @@ module {
     keys : Map.Map<Blob, Nat>;
     workers : Map.Map<Principal, T.Worker>;
     log : Log.Log;
+    var orders : Nat; // payouts ever ordered
   };
 
   public func empty() : State = {
@@ -48,12 +55,11 @@ module {
     keys = Map.empty<Blob, Nat>();
     workers = Map.empty<Principal, T.Worker>();
     log = Log.empty();
+    var orders = 0;
   };
 
   public let leaseNs : Nat = 600_000_000_000; // ten minutes
-  let busyNs : Nat = 300_000_000_000; // longer than any answer can take: after it the hold is stale
-  let maxDatasets = 64;
-  let maxText = 200;
+  let maxWorkers = 2_000; // in one answer
   let maxReason = 1_000;
 
   // --- looking up ---
@@ -81,28 +87,29 @@ module {
   public func list(state : State, start : Nat, length : Nat) : { total : Nat; jobs : [T.Job] } {
     let total = List.size(state.rows);
     let end = Nat.min(total, start + Nat.min(length, 50));
-    { total; jobs = if (start >= end) [] else Array.map<Row, T.Job>(List.sliceToArray(state.rows, start, end), shown) };
+    { total; jobs = if (start >= end) [] else fitting(Array.map<Row, T.Job>(List.sliceToArray(state.rows, start, end), shown)) };
   };
 
-  public func requestsFor(state : State, owner : Principal) : [T.Job] {
+  func fitting(jobs : [T.Job]) : [T.Job] = Page.fitting<T.Job>(jobs, func j = (to_candid (j)).size());
+
+  /// What an owner can still decide, oldest first.
+  public func requestsFor(state : State, owner : Principal, now : Nat) : [T.Job] {
     let found = List.empty<T.Job>();
     for (row in List.values(state.rows)) {
-      let waits = row.state == #Proposed and Array.any<T.Approval>(row.approvals, func a = a.owner == owner and a.state == #Pending);
+      let open = row.state == #Proposed and not late(row, now);
+      let waits = open and Array.any<T.Approval>(row.approvals, func a = a.owner == owner and a.state == #Pending);
       if (waits and List.size(found) < 50) List.add(found, shown(row));
     };
-    List.toArray(found);
+    fitting(List.toArray(found));
   };
 
-  /// Hold a job across a wait. False: somebody else holds it.
-  public func hold(row : Row, now : Nat) : Bool {
-    switch (row.busySince) {
-      case (?since) if (now < since + busyNs) return false;
-      case null {};
-    };
-    row.busySince := ?now;
-    true;
+  public func workers(state : State) : [T.Worker] {
+    let all = Array.fromIter<T.Worker>(Map.values(state.workers));
+    if (all.size() > maxWorkers) Array.sliceToArray<T.Worker>(all, 0, maxWorkers) else all;
   };
-  public func release(row : Row) { row.busySince := null };
+
+  /// While the budget is on its way nothing else may become of the job: else the tokens would arrive at a job that is over.
+  public func held(row : Row) : Bool = row.busy or row.funding != null;
 
   func wrongState(row : Row, needed : Text) : T.JobResult = #Err(#WrongState({ state = row.state; needed }));
 
@@ -130,34 +137,6 @@ module {
 
   // --- proposing ---
 
-  public func key(caller : Principal, key : Blob) : Blob = Blob.fromArray(Array.concat<Nat8>(Blob.toArray(Principal.toBlob(caller)), Blob.toArray(key)));
-
-  public func wrongArgs(args : T.JobArgs, now : Nat) : ?Text {
-    let hashes = [("code_hash", args.code_hash), ("config_hash", args.config_hash)];
-    for ((name, hash) in hashes.vals()) { if (hash.size() != 32) return ?(name # ": a SHA-256 has 32 bytes") };
-    if (args.key.size() < 16 or args.key.size() > 32) return ?"key: 16 to 32 random bytes, so that a repeated call proposes once";
-    if (args.title.size() == 0 or args.title.size() > maxText) return ?"title: 1 to 200 characters";
-    if (args.purpose.size() == 0 or args.purpose.size() > 60) return ?"purpose: 1 to 60 characters";
-    if (args.recipe.size() == 0 or args.recipe.size() > 60) return ?"recipe: 1 to 60 characters";
-    if (args.datasets.size() == 0 or args.datasets.size() > maxDatasets) return ?"datasets: 1 to 64";
-    for (a in args.datasets.vals()) {
-      if (Array.filter<{ dataset_id : Nat; version : Nat }>(args.datasets, func b = a.dataset_id == b.dataset_id).size() > 1) return ?"datasets: each one once";
-    };
-    if (args.compute == #Federated) return ?"compute: only central training is offered yet";
-    let t = args.terms;
-    if (t.contributors_bps + t.builder_bps + t.worker_bps != 10_000) return ?"terms: contributors_bps, builder_bps and worker_bps sum to 10000";
-    if (t.contributors_bps < 1_000) return ?"terms: contributors_bps at least 1000";
-    if (t.valuation != "shapley") return ?"terms: valuation must be 'shapley'";
-    if (args.budget_e8s > 1_000_000_000_000_000_000) return ?"budget_e8s: at most 10^18";
-    if (args.budget_e8s < args.worker_fee_e8s) return ?"budget_e8s: at least worker_fee_e8s";
-    let approveBy = Nat64.toNat(args.approve_by_ns);
-    let finishBy = Nat64.toNat(args.finish_by_ns);
-    if (approveBy <= now) return ?"approve_by_ns: in the future";
-    if (finishBy <= approveBy) return ?"finish_by_ns: after approve_by_ns";
-    if (finishBy > now + 31_536_000_000_000_000) return ?"finish_by_ns: within a year";
-    null;
-  };
-
   public func requests(caller : Principal, args : T.JobArgs) : [RT.UseRequest] {
     Array.map<{ dataset_id : Nat; version : Nat }, RT.UseRequest>(
       args.datasets,
@@ -177,7 +156,7 @@ module {
   public func propose(state : State, caller : Principal, now : Nat, args : T.JobArgs, verdicts : [?RT.Verdict]) : T.JobResult {
     let id = List.size(state.rows) + 1;
     let at = Nat64.fromNat(now);
-    let block = Log.size(state.log);
+    let block = Log.size(state.log); // that of "job_proposed", below
     let approvals = List.empty<T.Approval>();
     var cost = args.worker_fee_e8s;
     var i = 0;
@@ -213,16 +192,18 @@ module {
       var shares = [];
       var payouts = [];
       var updated = now;
-      var busySince = null;
+      var busy = false;
+      var funding = null;
+      orders = Map.empty<Principal, Payment.Order>();
     };
     ignore Log.append(
       state.log,
       now,
       "job_proposed",
-      [("job_id", ?#Nat id), ("builder", ?V.principal(caller)), ("args", ?argsValue(args)), ("approvals", ?V.list<T.Approval>(row.approvals, approvalValue))],
+      [("job_id", ?#Nat id), ("builder", ?V.principal(caller)), ("args", ?Blocks.args(args)), ("approvals", ?V.list<T.Approval>(row.approvals, Blocks.approval))],
     );
     List.add(state.rows, row);
-    Map.add(state.keys, Blob.compare, key(caller, args.key), id);
+    Map.add(state.keys, Blob.compare, V.owned(caller, args.key), id);
     advance(state, row, now);
     #Ok(shown(row));
   };
@@ -230,21 +211,20 @@ module {
   /// What follows from the approvals: all given, or one refused.
   func advance(state : State, row : Row, now : Nat) {
     for (a in row.approvals.vals()) {
-      switch (a.state) {
-        case (#Denied({ reason })) {
+      let why = switch (a.state) {
+        case (#Denied({ reason })) ?reason;
+        case (#Revoked({ reason })) ?("its owner took the approval back: " # reason);
+        case _ null;
+      };
+      switch why {
+        case (?reason) {
           row.state := #Denied;
           row.reason := "dataset " # Nat.toText(a.dataset_id) # ": " # reason;
-          note(state, row, now, "job_denied", [("reason", ?#Text(row.reason))]);
-          return;
-        };
-        case (#Revoked({ reason })) {
-          row.state := #Denied;
-          row.reason := "dataset " # Nat.toText(a.dataset_id) # ": its owner took the approval back: " # reason;
-          note(state, row, now, "job_denied", [("reason", ?#Text(row.reason))]);
           refundAll(row);
+          note(state, row, now, "job_denied", [("reason", ?#Text(row.reason)), payoutsField(row)]);
           return;
         };
-        case _ {};
+        case null {};
       };
     };
     let all = Array.all<T.Approval>(row.approvals, func a = switch (a.state) { case (#Approved _) true; case _ false });
@@ -336,7 +316,6 @@ module {
       jobId,
       datasetId,
       func(row, a) {
-        if (row.busySince != null) return #Err(#Busy);
         switch (row.state) { case (#Proposed or #Approved or #Funded) {}; case other return #Err(#WrongState({ state = other; needed = "proposed, approved or funded" })) };
         switch (a.state) { case (#Approved _) {}; case _ return #Err(#Invalid("there is no approval to take back")) };
         let block = Log.append(
@@ -352,7 +331,18 @@ module {
 
   // --- money in, money back ---
 
+  /// May the builder pay now?
+  public func fundable(caller : Principal, now : Nat, row : Row) : ?T.JobError {
+    if (row.builder != caller) return ?#NotBuilder({ builder = row.builder });
+    if (row.busy) return ?#Busy;
+    if (row.funding != null) return null; // asked for before: the same order again
+    if (row.state != #Approved) return ?#WrongState({ state = row.state; needed = "approved" });
+    if (late(row, now)) return ?#Invalid("the time to approve and fund is over");
+    null;
+  };
+
   public func funded(state : State, row : Row, now : Nat, ledgerBlock : Nat) : T.JobResult {
+    row.funding := null;
     row.escrow := row.args.budget_e8s;
     row.state := #Funded;
     note(state, row, now, "job_funded", [("amount_e8s", ?#Nat(row.escrow)), ("ledger_block", ?#Nat ledgerBlock)]);
@@ -363,7 +353,7 @@ module {
     if (row.escrow > 0) row.payouts := [{ owner = row.builder; kind = #Refund; amount_e8s = row.escrow; claimed_block = null }];
   };
 
-  func payoutsField(row : Row) : (Text, ?V.Value) = ("payouts", ?V.list<T.Payout>(row.payouts, payoutValue));
+  func payoutsField(row : Row) : (Text, ?V.Value) = ("payouts", ?V.list<T.Payout>(row.payouts, Blocks.payout));
 
   public func cancel(state : State, caller : Principal, now : Nat, row : Row) : T.JobResult {
     if (row.builder != caller) return #Err(#NotBuilder({ builder = row.builder }));
@@ -417,7 +407,9 @@ module {
     Array.map<T.Approval, RT.TakeUse>(row.approvals, func a = { dataset_id = a.dataset_id; version = a.version; policy_version = a.policy_version });
   };
 
+  /// The registry has been asked, and meanwhile another may have claimed, or an owner or the builder taken the job back: `claimable` anew.
   public func claimed(state : State, caller : Principal, now : Nat, row : Row) : T.JobResult {
+    switch (claimable(state, caller, now, row)) { case (?e) return #Err e; case null {} };
     row.worker := ?caller;
     row.lease := now + leaseNs;
     row.state := #Claimed;
@@ -449,30 +441,12 @@ module {
   public func submit(state : State, caller : Principal, now : Nat, row : Row, result : T.Result) : T.JobResult {
     switch (mine(row, caller)) { case (?e) return #Err e; case null {} };
     if (row.state != #Running) return wrongState(row, "running");
-    switch (wrongResult(row, result)) { case (?reason) return #Err(#Invalid reason); case null {} };
+    if (Nat64.toNat(row.args.finish_by_ns) <= now) return #Err(#Invalid("its time to finish is over"));
+    switch (Checks.wrongResult(row.args, result)) { case (?reason) return #Err(#Invalid reason); case null {} };
     row.result := ?result;
     row.state := #Submitted;
-    note(state, row, now, "job_submitted", [("result", ?resultValue(result))]);
+    note(state, row, now, "job_submitted", [("result", ?Blocks.result(result))]);
     #Ok(shown(row));
-  };
-
-  func wrongResult(row : Row, result : T.Result) : ?Text {
-    if (result.artifacts.size() == 0 or result.artifacts.size() > 64) return ?"artifacts: 1 to 64";
-    if (result.metrics.size() > 64) return ?"metrics: at most 64";
-    if (result.transcript_hash.size() != 32) return ?"transcript_hash: a SHA-256 has 32 bytes";
-    for (a in result.artifacts.vals()) {
-      if (a.name.size() == 0 or a.name.size() > 100 or a.sha256.size() != 32) return ?"artifacts: each a name and a SHA-256 of 32 bytes";
-    };
-    if (result.manifest_hash != V.hash(artifactsValue(result.artifacts))) return ?"manifest_hash: it is not the hash of these artifacts";
-    if (result.attribution.size() != row.args.datasets.size()) return ?"attribution: one entry for each dataset of the job";
-    for (d in row.args.datasets.vals()) {
-      if (Array.filter<T.Attribution>(result.attribution, func a = a.dataset_id == d.dataset_id).size() != 1) return ?("attribution: exactly one entry for dataset " # Nat.toText(d.dataset_id));
-    };
-    for (a in result.attribution.vals()) {
-      if (a.low_ppm > a.value_ppm or a.value_ppm > a.high_ppm) return ?"attribution: low <= value <= high";
-      if (Int.abs(a.low_ppm) > 1_000_000_000_000 or Int.abs(a.high_ppm) > 1_000_000_000_000) return ?"attribution: out of range";
-    };
-    null;
   };
 
   public func fail(state : State, caller : Principal, now : Nat, row : Row, kind : Text, reason : Text) : T.JobResult {
@@ -519,7 +493,7 @@ module {
     row.shares := List.toArray(shares);
     row.payouts := List.toArray(payouts);
     row.state := #Settled;
-    note(state, row, now, "job_settled", [("shares", ?V.list<T.Share>(row.shares, shareValue)), payoutsField(row)]);
+    note(state, row, now, "job_settled", [("shares", ?V.list<T.Share>(row.shares, Blocks.share)), payoutsField(row)]);
     #Ok(shown(row));
   };
 
@@ -529,16 +503,26 @@ module {
     Array.foldLeft<T.Payout, Nat>(row.payouts, 0, func(sum, p) = if (p.owner == owner and p.claimed_block == null) sum + p.amount_e8s else sum);
   };
 
-  public func paid(state : State, row : Row, now : Nat, owner : Principal, amount : Nat, ledgerBlock : Nat) {
-    row.payouts := Array.map<T.Payout, T.Payout>(
-      row.payouts,
-      func p = if (p.owner == owner and p.claimed_block == null) ({ p with claimed_block = ?ledgerBlock }) else p,
-    );
-    row.escrow -= amount;
-    note(state, row, now, "payout_claimed", [("owner", ?V.principal(owner)), ("amount_e8s", ?#Nat amount), ("ledger_block", ?#Nat ledgerBlock)]);
+  /// Write down what is to be sent to an owner, all that is due to it at once.
+  public func order(state : State, row : Row, now : Nat, owner : Principal, fee : Nat) : { #Ok : Payment.Order; #Err : T.JobError } {
+    let gross = due(row, owner);
+    if (gross == 0) return #Err(#NotFound("nothing is due to you from job " # Nat.toText(row.id)));
+    switch (Payment.tooSmall(gross, fee)) { case (?reason) return #Err(#Invalid reason); case null {} };
+    let made = { id = state.orders; to = owner; gross_e8s = gross; fee_e8s = fee; created_at_ns = Nat64.fromNat(now) };
+    state.orders += 1;
+    Map.add(row.orders, Principal.compare, owner, made);
+    #Ok made;
   };
 
-  // --- as the log has them ---
+  public func paid(state : State, row : Row, now : Nat, order : Payment.Order, ledgerBlock : Nat) {
+    Map.remove(row.orders, Principal.compare, order.to);
+    row.payouts := Array.map<T.Payout, T.Payout>(
+      row.payouts,
+      func p = if (p.owner == order.to and p.claimed_block == null) ({ p with claimed_block = ?ledgerBlock }) else p,
+    );
+    row.escrow -= order.gross_e8s;
+    note(state, row, now, "payout_claimed", [("owner", ?V.principal(order.to)), ("amount_e8s", ?#Nat(order.gross_e8s)), ("ledger_block", ?#Nat ledgerBlock)]);
+  };
 
   func stateName(s : T.JobState) : Text = switch s {
     case (#Proposed) "proposed";
@@ -548,87 +532,4 @@ module {
     case (#Running) "running";
     case _ "over";
   };
-
-  public func artifactsValue(artifacts : [T.Artifact]) : V.Value = V.list<T.Artifact>(
-    artifacts,
-    func a = #Map([("name", #Text(a.name)), ("sha256", #Blob(a.sha256)), ("size_bytes", #Nat(a.size_bytes))]),
-  );
-
-  func argsValue(args : T.JobArgs) : V.Value = V.record([
-    ("key", ?#Blob(args.key)),
-    ("title", ?#Text(args.title)),
-    ("purpose", ?#Text(args.purpose)),
-    ("recipe", ?#Text(args.recipe)),
-    ("datasets", ?V.list<{ dataset_id : Nat; version : Nat }>(args.datasets, func d = #Map([("dataset_id", #Nat(d.dataset_id)), ("version", #Nat(d.version))]))),
-    ("code_hash", ?#Blob(args.code_hash)),
-    ("config_hash", ?#Blob(args.config_hash)),
-    ("seed", ?V.nat64(args.seed)),
-    ("compute", ?#Text(switch (args.compute) { case (#Central) "Central"; case (#Federated) "Federated" })),
-    ("epsilon_micros", V.opt<Nat>(args.epsilon_micros, func n = #Nat n)),
-    (
-      "terms",
-      ?#Map([
-        ("contributors_bps", #Nat(args.terms.contributors_bps)),
-        ("builder_bps", #Nat(args.terms.builder_bps)),
-        ("worker_bps", #Nat(args.terms.worker_bps)),
-        ("valuation", #Text(args.terms.valuation)),
-      ]),
-    ),
-    ("worker_fee_e8s", ?#Nat(args.worker_fee_e8s)),
-    ("budget_e8s", ?#Nat(args.budget_e8s)),
-    ("worker", V.opt<Principal>(args.worker, V.principal)),
-    ("approve_by_ns", ?V.nat64(args.approve_by_ns)),
-    ("finish_by_ns", ?V.nat64(args.finish_by_ns)),
-  ]);
-
-  func approvalValue(a : T.Approval) : V.Value = #Map([
-    ("dataset_id", #Nat(a.dataset_id)),
-    ("version", #Nat(a.version)),
-    ("owner", V.principal(a.owner)),
-    ("policy_version", #Nat(a.policy_version)),
-    ("price_e8s", #Nat(a.price_e8s)),
-    (
-      "state",
-      switch (a.state) {
-        case (#Pending) #Text "Pending";
-        case (#Approved({ by; workers })) #Map([("Approved", #Map([("by", byValue(by)), ("workers", V.principals(workers))]))]);
-        case (#Denied({ by; reason })) #Map([("Denied", #Map([("by", byValue(by)), ("reason", #Text reason)]))]);
-        case (#Revoked({ reason })) #Map([("Revoked", #Map([("reason", #Text reason)]))]);
-      },
-    ),
-  ]);
-
-  func byValue(by : T.DecidedBy) : V.Value = #Text(switch by { case (#Policy) "Policy"; case (#Owner) "Owner" });
-
-  func resultValue(r : T.Result) : V.Value = #Map([
-    ("metrics", V.list<T.Metric>(r.metrics, func m = #Map([("name", #Text(m.name)), ("value_ppm", #Int(m.value_ppm))]))),
-    ("artifacts", artifactsValue(r.artifacts)),
-    ("manifest_hash", #Blob(r.manifest_hash)),
-    ("transcript_hash", #Blob(r.transcript_hash)),
-    ("utility", #Text(r.utility)),
-    (
-      "attribution",
-      V.list<T.Attribution>(
-        r.attribution,
-        func a = #Map([("dataset_id", #Nat(a.dataset_id)), ("value_ppm", #Int(a.value_ppm)), ("low_ppm", #Int(a.low_ppm)), ("high_ppm", #Int(a.high_ppm))]),
-      ),
-    ),
-  ]);
-
-  func shareValue(s : T.Share) : V.Value = #Map([
-    ("owner", V.principal(s.owner)),
-    ("role", switch (s.role) { case (#Contributor({ dataset_id })) #Map([("Contributor", #Map([("dataset_id", #Nat dataset_id)]))]); case (#Builder) #Text "Builder"; case (#Worker) #Text "Worker" }),
-    ("share_bps", #Nat(s.share_bps)),
-  ]);
-
-  func payoutValue(p : T.Payout) : V.Value = #Map([
-    ("owner", V.principal(p.owner)),
-    ("kind", switch (p.kind) { case (#Price({ dataset_id })) #Map([("Price", #Map([("dataset_id", #Nat dataset_id)]))]); case (#WorkerFee) #Text "WorkerFee"; case (#Refund) #Text "Refund" }),
-    ("amount_e8s", #Nat(p.amount_e8s)),
-  ]);
-
-  public let blockTypes : [Text] = [
-    "worker_registered", "job_proposed", "job_approved", "job_denied", "dataset_approved", "dataset_denied", "approval_revoked", "job_funded", "job_claimed",
-    "job_started", "job_submitted", "job_settled", "job_failed", "job_cancelled", "job_expired", "payout_claimed",
-  ];
 };

@@ -21,7 +21,9 @@ module {
 
   public type Log = { blocks : List.List<Value>; var tip : ?Blob };
 
-  let maxBlocks = 100; // in one answer, so that it stays far below the limit of a reply
+  // In one answer, so that it stays below the limit of a reply. A caller goes on behind the last block that came.
+  let maxBlocks = 100;
+  let maxBytes = 1_500_000;
 
   public func empty() : Log = { blocks = List.empty<Value>(); var tip = null };
 
@@ -42,6 +44,7 @@ module {
     index;
   };
 
+  /// Also after each upgrade, which clears what was certified.
   public func certify(log : Log) {
     switch (log.tip) {
       case (?hash) CertifiedData.set(root(hash, List.size(log.blocks) - 1 : Nat));
@@ -51,10 +54,14 @@ module {
 
   public func getBlocks(log : Log, args : GetBlocksArgs) : GetBlocksResult {
     let found = List.empty<{ id : Nat; block : Value }>();
-    for ({ start; length } in args.vals()) {
+    var bytes = 0;
+    label ranges for ({ start; length } in args.vals()) {
       var id = start;
-      while (id < start + length and id < List.size(log.blocks) and List.size(found) < maxBlocks) {
-        List.add(found, { id; block = List.at(log.blocks, id) });
+      while (id < start + length and id < List.size(log.blocks)) {
+        let block = List.at(log.blocks, id);
+        bytes += Value.sizeBytes(block);
+        if (List.size(found) >= maxBlocks or (bytes > maxBytes and List.size(found) > 0)) break ranges;
+        List.add(found, { id; block });
         id += 1;
       };
     };

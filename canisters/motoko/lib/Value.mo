@@ -33,6 +33,17 @@ module {
     };
   };
 
+  /// About as many bytes as its Candid has; never fewer than half.
+  public func sizeBytes(value : Value) : Nat {
+    switch value {
+      case (#Nat _ or #Int _) 12;
+      case (#Text t) 4 * t.size() + 6;
+      case (#Blob b) b.size() + 6;
+      case (#Array items) Array.foldLeft<Value, Nat>(items, 6, func(sum, item) = sum + sizeBytes(item));
+      case (#Map pairs) Array.foldLeft<(Text, Value), Nat>(pairs, 6, func(sum, (name, item)) = sum + name.size() + 2 + sizeBytes(item));
+    };
+  };
+
   public func leb128(value : Nat) : Blob {
     let out = List.empty<Nat8>();
     var rest = value;
@@ -59,6 +70,12 @@ module {
       List.add(out, Prim.natToNat8(Prim.abs(low) + 0x80));
     };
     Blob.fromArray(List.toArray(out));
+  };
+
+  /// A caller's own key to something: no other caller's can be equal.
+  public func owned(caller : Principal, key : Blob) : Blob {
+    let owner = Principal.toBlob(caller);
+    Blob.fromArray(Array.flatten<Nat8>([[Prim.natToNat8(owner.size())], Blob.toArray(owner), Blob.toArray(key)]));
   };
 
   // --- from Motoko's values, the same way on every canister ---

@@ -10,6 +10,7 @@ import Nat64 "mo:core/Nat64";
 import Principal "mo:core/Principal";
 import Text "mo:core/Text";
 import Log "../lib/Log";
+import Page "../lib/Page";
 import T "Types";
 import V "../lib/Value";
 
@@ -45,6 +46,8 @@ module {
   let maxPurpose = 60;
   let maxPrice = 1_000_000_000_000_000_000; // 10^10 tokens
   let maxVersions = 1_000;
+  let maxColumn = 200;
+  let maxCount = 1_000_000_000_000; // of uses, of millionths of epsilon: a number nobody means seriously is refused, not stored
 
   // --- changes ---
 
@@ -52,7 +55,7 @@ module {
     if (args.key.size() < 16 or args.key.size() > 32) return #Err(#Invalid("key: 16 to 32 random bytes, so that a repeated call registers once"));
     if (args.title.size() == 0 or args.title.size() > maxTitle) return #Err(#Invalid("title: 1 to 200 characters"));
     switch (wrongVersion(args.version)) { case (?reason) return #Err(#Invalid reason); case null {} };
-    let unique = Blob.fromArray(Array.concat<Nat8>(Blob.toArray(Principal.toBlob(caller)), Blob.toArray(args.key)));
+    let unique = V.owned(caller, args.key);
     switch (Map.get(state.keys, Blob.compare, unique)) {
       case (?id) {
         let row = List.at(state.rows, id - 1 : Nat);
@@ -139,32 +142,18 @@ module {
     };
   };
 
-  /// Count a use of each dataset for a job, or of none. The same job twice counts once.
+  /// Count a use of each dataset for a job, or of none. The same job twice counts once, but the consent must still stand:
+  /// a job is claimed anew, by another worker, when the first one's lease has lapsed.
   public func take(state : State, now : Nat, jobId : Nat, uses : [T.TakeUse]) : T.TakeResult {
-    switch (Map.get(state.taken, Nat.compare, jobId)) {
-      case (?before) {
-        return if (before == uses) #Ok else #Err({ dataset_id = 0; reason = "this job has taken other datasets before" });
-      };
-      case null {};
-    };
+    let before = Map.get(state.taken, Nat.compare, jobId);
+    if (before != null and before != ?uses) return #Err({ dataset_id = 0; reason = "this job has taken other datasets before" });
     for (use in uses.vals()) {
-      func refuse(reason : Text) : T.TakeResult = #Err({ dataset_id = use.dataset_id; reason });
-      let ?row = find(state, use.dataset_id) else return refuse("there is no such dataset");
-      if (row.state == #Withdrawn) return refuse("its owner has withdrawn it");
-      let ?policy = row.policy else return refuse("it has no policy, so nothing is allowed");
-      if (policy.version != use.policy_version) {
-        return refuse("it was approved under policy version " # Nat.toText(use.policy_version) # ", which its owner has replaced by version " # Nat.toText(policy.version));
-      };
-      if (use.version == 0 or use.version > List.size(row.versions)) return refuse("there is no such version");
-      switch (policy.terms.expires_at_ns) {
-        case (?at) if (Nat64.toNat(at) <= now) return refuse("its policy has expired");
-        case null {};
-      };
-      switch (policy.terms.max_uses) {
-        case (?most) if (row.uses >= most) return refuse("its policy allows no further use");
+      switch (unusable(state, now, use, before == null)) {
+        case (?reason) return #Err({ dataset_id = use.dataset_id; reason });
         case null {};
       };
     };
+    if (before != null) return #Ok;
     for (use in uses.vals()) {
       let row = List.at(state.rows, use.dataset_id - 1 : Nat);
       row.uses += 1;
@@ -186,6 +175,26 @@ module {
       ],
     );
     #Ok;
+  };
+
+  /// Why a dataset that was approved under a policy cannot be used now; null: it can. `anew`: this use is not counted yet.
+  func unusable(state : State, now : Nat, use : T.TakeUse, anew : Bool) : ?Text {
+    let ?row = find(state, use.dataset_id) else return ?"there is no such dataset";
+    if (row.state == #Withdrawn) return ?"its owner has withdrawn it";
+    let ?policy = row.policy else return ?"it has no policy, so nothing is allowed";
+    if (policy.version != use.policy_version) {
+      return ?("it was approved under policy version " # Nat.toText(use.policy_version) # ", which its owner has replaced by version " # Nat.toText(policy.version));
+    };
+    if (use.version == 0 or use.version > List.size(row.versions)) return ?"there is no such version";
+    switch (policy.terms.expires_at_ns) {
+      case (?at) if (Nat64.toNat(at) <= now) return ?"its policy has expired";
+      case null {};
+    };
+    switch (policy.terms.max_uses) {
+      case (?most) if (anew and row.uses >= most) return ?"its policy allows no further use";
+      case null {};
+    };
+    null;
   };
 
   // --- questions ---
@@ -265,7 +274,10 @@ module {
   public func list(state : State, start : Nat, length : Nat) : { total : Nat; datasets : [T.Dataset] } {
     let total = List.size(state.rows);
     let end = Nat.min(total, start + Nat.min(length, maxList));
-    let datasets = if (start >= end) [] else Array.map<Row, T.Dataset>(List.sliceToArray(state.rows, start, end), shown);
+    let datasets = if (start >= end) [] else Page.fitting<T.Dataset>(
+      Array.map<Row, T.Dataset>(List.sliceToArray(state.rows, start, end), shown),
+      func d = (to_candid (d)).size(),
+    );
     { total; datasets };
   };
 
@@ -305,8 +317,8 @@ module {
       ("mock_hash", args.mock_hash),
     ];
     for ((name, hash) in hashes.vals()) { if (hash.size() != 32) return ?(name # ": a SHA-256 has 32 bytes") };
-    if (args.row_count == 0 or args.row_count > 10_000_000_000) return ?"row_count: at least 1";
-    if (args.size_bytes == 0 or args.size_bytes > 1_000_000_000_000_000) return ?"size_bytes: at least 1";
+    if (args.row_count == 0 or args.row_count > 10_000_000_000) return ?"row_count: 1 to 10^10";
+    if (args.size_bytes == 0 or args.size_bytes > 1_000_000_000_000_000) return ?"size_bytes: 1 to 10^15";
     null;
   };
 
@@ -334,10 +346,20 @@ module {
       case (#Any) {};
     };
     switch (terms.columns) {
-      case (?cs) if (cs.size() == 0 or cs.size() > 1_000) return ?"columns: 1 to 1000, or none given for all";
+      case (?cs) {
+        if (cs.size() == 0 or cs.size() > 1_000) return ?"columns: 1 to 1000, or none given for all";
+        if (Array.any<Text>(cs, func c = c.size() == 0 or c.size() > maxColumn)) return ?"columns: each 1 to 200 characters";
+      };
       case null {};
     };
-    switch (terms.max_uses) { case (?0) return ?"max_uses: at least 1, or none given for no limit"; case _ {} };
+    switch (terms.max_uses) {
+      case (?n) if (n == 0 or n > maxCount) return ?"max_uses: 1 to 10^12, or none given for no limit";
+      case null {};
+    };
+    switch (terms.max_epsilon_micros) {
+      case (?n) if (n > maxCount) return ?"max_epsilon_micros: at most 10^12, or none given for no limit";
+      case null {};
+    };
     switch (terms.expires_at_ns) {
       case (?at) if (Nat64.toNat(at) <= now) return ?"expires_at_ns: in the future";
       case null {};

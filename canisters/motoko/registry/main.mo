@@ -2,6 +2,7 @@
 import Array "mo:core/Array";
 import Int "mo:core/Int";
 import Principal "mo:core/Principal";
+import Runtime "mo:core/Runtime";
 import Time "mo:core/Time";
 import Log "../lib/Log";
 import Registry "Registry";
@@ -47,7 +48,7 @@ persistent actor class RegistryCanister(init : { jobs : Principal }) = self {
 
   /// The jobs canister only.
   public shared ({ caller }) func policy_decide(requests : [T.UseRequest]) : async [?T.Verdict] {
-    assert caller == jobs;
+    if (caller != jobs) Runtime.trap("only the jobs canister asks for a decision; anybody may ask policy_preview");
     Array.map<T.UseRequest, ?T.Verdict>(requests, func r = Registry.decide(state, now(), r));
   };
 
@@ -56,6 +57,8 @@ persistent actor class RegistryCanister(init : { jobs : Principal }) = self {
     if (caller != jobs) return #Err({ dataset_id = 0; reason = "only the jobs canister takes uses" });
     Registry.take(state, now(), args.job_id, args.uses);
   };
+
+  system func postupgrade() { Log.certify(state.log) };
 
   public query func icrc3_get_blocks(args : Log.GetBlocksArgs) : async Log.GetBlocksResult { Log.getBlocks(state.log, args) };
   public query func icrc3_get_tip_certificate() : async ?Log.DataCertificate { Log.tipCertificate(state.log) };

@@ -7,7 +7,18 @@ from pathlib import Path
 import pytest
 
 from canisters.interface.candid import Service, parse_did
-from canisters.interface.candid.types import Environment, Func, Opt, Record, Ref, ServiceType, Type, Variant, Vec, resolved
+from canisters.interface.candid.types import (
+    Environment,
+    Func,
+    Opt,
+    Record,
+    Ref,
+    ServiceType,
+    Type,
+    Variant,
+    Vec,
+    resolved,
+)
 
 NAMES = ["registry", "jobs", "ledger", "cooperatives", "cooperative"]
 
