@@ -1,5 +1,6 @@
 """The embedded Internet Computer: real canister wasm behind the real System API, the real HTTP interface, real certificates, one node.
 
-`engine` executes one message of one canister; `state` is everything the network knows, `scheduler` decides what runs, `management` is the
-management canister, `certification` signs, `ingress` decides what may enter, `http` is the door. For development, tests and pilots: one
-node gives no decentralisation."""
+A request comes in by `http`, `ingress` and `access` decide whether it may; `scheduler` puts it into a block, `executor` carries it out (with
+`engine`, which runs one message of one canister, or with `builtin` canisters: `management` and `cycles`), `store` writes the block,
+`certification` signs it; `reader` answers queries beside. `state` is everything the network knows. For development, tests and pilots:
+one node gives no decentralisation."""

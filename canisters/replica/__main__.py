@@ -7,9 +7,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import secrets
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -18,7 +20,22 @@ from aiohttp import web
 from .http import Replica
 from .scheduler import Scheduler
 from .state import Network
-from .store import Store, StoreInUse, StoreUnreadable
+from .store import Store, StoreInUse, StoreUnreadable, StoreUnwritable
+
+SEED_BYTES = 32
+MANUAL_START_NS = 1_700_000_000 * 10**9
+THREAD_STACK_BYTES = 16 << 20  # wasm takes up to 5 MiB of it, and what it calls some more
+SHUTDOWN_S = 2.0
+
+
+def _seed(text: str) -> bytes:
+    try:
+        seed = bytes.fromhex(text)
+    except ValueError:
+        seed = b""
+    if len(seed) != SEED_BYTES:
+        raise argparse.ArgumentTypeError(f"a seed is {2 * SEED_BYTES} hex digits")
+    return seed
 
 
 def _arguments() -> argparse.Namespace:
@@ -35,49 +52,62 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--time", choices=("real", "manual"), default="real", help="manual: time moves only when POST /_/time says so"
     )
-    parser.add_argument("--seed", help="64 hex digits: the same keys every time, for tests")
+    parser.add_argument("--seed", type=_seed, help="64 hex digits: the same keys every time, for tests")
     return parser.parse_args()
 
 
-async def _serve(scheduler: Scheduler, arguments: argparse.Namespace) -> None:
-    runner = web.AppRunner(Replica(scheduler).application(), access_log=None)
+async def _serve(scheduler: Scheduler, arguments: argparse.Namespace) -> int:
+    replica = Replica(scheduler)
+    runner = web.AppRunner(replica.application(), access_log=None, shutdown_timeout=SHUTDOWN_S)
     await runner.setup()
-    site = web.TCPSite(runner, arguments.bind, arguments.port)
-    await site.start()
-    port = runner.addresses[0][1]
-    ready = {"url": f"http://localhost:{port}", "port": port, "root_key": scheduler.signer.root_key.hex()}
-    print(json.dumps(ready), flush=True)
-    stop = asyncio.Event()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    await stop.wait()
-    await runner.cleanup()
+    try:
+        await web.TCPSite(runner, arguments.bind, arguments.port).start()
+        port = runner.addresses[0][1]
+        ready = {"url": f"http://localhost:{port}", "port": port, "root_key": scheduler.signer.root_key.hex()}
+        print(json.dumps(ready), flush=True)
+        for name in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(name, replica.stopped.set)
+        await replica.stopped.wait()
+    finally:
+        await runner.cleanup()
+    if replica.failure is not None:
+        print(f"The embedded network stops: {replica.failure}", file=sys.stderr)
+    code = 0 if replica.failure is None else 1
+    if replica.busy:
+        # wasm cannot be interrupted. Its block was not written and nobody has heard of it, so it may as well not have been.
+        sys.stderr.flush()
+        os._exit(code)
+    return code
 
 
 def main() -> int:
     arguments = _arguments()
+    threading.stack_size(THREAD_STACK_BYTES)
+    sys.setswitchinterval(0.001)  # several threads wait for each other's short work
     try:
         store = Store(arguments.state)
-        network = store.read()
     except (StoreInUse, StoreUnreadable, OSError) as error:
         print(f"The embedded network cannot start: {error}", file=sys.stderr)
         return 1
-    if network is None:
-        seed = bytes.fromhex(arguments.seed) if arguments.seed else secrets.token_bytes(32)
-        network = Network(seed=seed, time_ns=time.time_ns() if arguments.time == "real" else 1_700_000_000 * 10**9)
-    scheduler = Scheduler(network, store, real_time=arguments.time == "real")
-    scheduler.run_block([])
     try:
-        asyncio.run(_serve(scheduler, arguments))
+        network = store.read()
+        if network is None:
+            time_ns = time.time_ns() if arguments.time == "real" else MANUAL_START_NS
+            network = Network(seed=arguments.seed or secrets.token_bytes(SEED_BYTES), time_ns=time_ns)
+        scheduler = Scheduler(network, store, real_time=arguments.time == "real")
+        scheduler.run_block([])
+        return asyncio.run(_serve(scheduler, arguments))
+    except (StoreUnreadable, StoreUnwritable) as error:
+        print(f"The embedded network cannot start: {error}", file=sys.stderr)
     except OSError as error:
+        where = f"{arguments.bind}:{arguments.port}"
         print(
-            f"The embedded network cannot listen on {arguments.bind}:{arguments.port}: {error.strerror}; choose another --port",
+            f"The embedded network cannot listen on {where}: {error.strerror or error}; choose another --port",
             file=sys.stderr,
         )
-        return 1
     finally:
         store.close()
-    return 0
+    return 1
 
 
 if __name__ == "__main__":

@@ -1,13 +1,14 @@
 """The state tree and its signature: what anybody can be shown, and proof that the network said it.
 
-The network is one subnet whose key is the root key, so certificates need no delegation. A tree is built a block; parts that did not
-change are taken from the block before. Source: interface specification, "The system state tree".
+The network is one subnet whose key is the root key, so certificates need no delegation. A block changes the tree where it changed the
+state; the rest, hashes included, stays from the block before. Source: interface specification, "The system state tree".
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterable, Sequence
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -17,9 +18,7 @@ from canisters.interface.leb128 import encode_unsigned
 from canisters.interface.principal import Principal
 from canisters.interface.request_id import hash_of_map
 
-from .state import FIRST_CANISTER_ID, LAST_CANISTER_ID, Canister, IngressStatus, Network, canister_id_of
-
-_STATUS_PATHS = ("status", "reply", "reject_code", "reject_message", "error_code")
+from .state import LAST_CANISTER_ID, Canister, IngressStatus, Network, canister_id_of
 
 
 class Signer:
@@ -41,75 +40,58 @@ class Signer:
 
 
 class Certification:
-    """The newest signed state. `refresh` once a block; `certificate` as often as asked."""
+    """The newest signed state. `refresh` once a block; the rest as often as asked, from any thread."""
 
-    def __init__(self, signer: Signer) -> None:
+    def __init__(self, signer: Signer, network: Network) -> None:
         self.signer = signer
-        self._canisters: dict[bytes, tuple[tuple[object, ...], Labeled]] = {}
-        self._requests: dict[bytes, tuple[IngressStatus, str, Labeled]] = {}
+        self._network = network
+        self._canisters: Tree = hash_tree.Empty()
+        self._requests: Tree = hash_tree.Empty()
+        self._statuses: dict[bytes, str] = {}
         self._subnet = self._subnet_tree()
-        self.tree: Tree = hash_tree.Empty()
-        self._signature: tuple[bytes, bytes] | None = None
+        self._signing = threading.Lock()
+        self._signed: tuple[Tree, bytes] | None = None
+        self.refresh(network.canisters, network.ingress)
 
-    def refresh(self, network: Network) -> None:
+    def refresh(self, canisters: Iterable[bytes], requests: Iterable[bytes]) -> None:
+        """Take over what a block has changed: the ids of canisters and requests that are new, changed or gone."""
+        network = self._network
+        for key in canisters:
+            canister = network.canisters.get(key)
+            self._canisters = (
+                hash_tree.removed(self._canisters, key)
+                if canister is None
+                else hash_tree.inserted(self._canisters, _canister_node(canister))
+            )
+        for key in requests:
+            status = network.ingress.get(key)
+            if status is None:
+                self._requests = hash_tree.removed(self._requests, key)
+                self._statuses.pop(key, None)
+            else:
+                self._requests = hash_tree.inserted(self._requests, _request_node(key, status))
+                self._statuses[key] = status.status
+        self.time_ns = network.time_ns
         self.tree = hash_tree.join(
             [
-                Labeled(
-                    b"canister",
-                    hash_tree.join([self._canister(network.canisters[key]) for key in sorted(network.canisters)]),
-                ),
+                Labeled(b"canister", self._canisters),
                 self._subnet[0],
-                Labeled(
-                    b"request_status",
-                    hash_tree.join([self._request(key, network.ingress[key]) for key in sorted(network.ingress)]),
-                ),
+                Labeled(b"request_status", self._requests),
                 self._subnet[1],
                 Labeled(b"time", hash_tree.Leaf(encode_unsigned(network.time_ns))),
             ]
         )
-        for gone in set(self._canisters) - set(network.canisters):
-            del self._canisters[gone]
-        for old in set(self._requests) - set(network.ingress):
-            del self._requests[old]
+
+    def status_of(self, request_id: bytes) -> str | None:
+        return self._statuses.get(request_id)
 
     def certificate(self, paths: Sequence[Sequence[bytes]]) -> bytes:
         """A certificate that shows `paths`, or their absence, and the time."""
-        tree = self.tree
-        if self._signature is None or self._signature[0] != tree.digest:
-            self._signature = (tree.digest, self.signer.sign_state(tree.digest))
-        return certificate.encode(hash_tree.prune(tree, [*paths, (b"time",)]), self._signature[1])
-
-    def _canister(self, canister: Canister) -> Labeled:
-        controllers = tuple(canister.settings.controllers)
-        key = (controllers, canister.wasm_hash, canister.certified_data)
-        known = self._canisters.get(canister.id)
-        if known is not None and known[0] == key:
-            return known[1]
-        content: dict[bytes, object] = {b"controllers": cbor.dumps(list(controllers))}
-        if canister.wasm_hash is not None and canister.module is not None:
-            content[b"certified_data"] = canister.certified_data
-            content[b"module_hash"] = canister.wasm_hash
-            metadata = {name.encode(): data for name, (_visibility, data) in canister.module.metadata.items()}
-            if metadata:
-                content[b"metadata"] = metadata
-        node = Labeled(canister.id, hash_tree.build(content))
-        self._canisters[canister.id] = (key, node)
-        return node
-
-    def _request(self, request_id: bytes, status: IngressStatus) -> Labeled:
-        known = self._requests.get(request_id)
-        if known is not None and known[0] is status and known[1] == status.status:
-            return known[2]
-        content: dict[bytes, bytes] = {b"status": status.status.encode()}
-        if status.status == "replied" and status.reply is not None:
-            content[b"reply"] = status.reply
-        if status.status == "rejected" and status.reject is not None:
-            content[b"reject_code"] = encode_unsigned(status.reject.code)
-            content[b"reject_message"] = status.reject.message.encode()
-            content[b"error_code"] = status.reject.error_code.encode()
-        node = Labeled(request_id, hash_tree.build(content))
-        self._requests[request_id] = (status, status.status, node)
-        return node
+        with self._signing:  # one signature serves all who ask for the same state
+            if self._signed is None or self._signed[0] is not self.tree:
+                self._signed = (self.tree, self.signer.sign_state(self.tree.digest))
+            tree, signature = self._signed
+        return certificate.encode(hash_tree.prune(tree, [*paths, (b"time",)]), signature)
 
     def _subnet_tree(self) -> tuple[Labeled, Labeled]:
         signer = self.signer
@@ -119,7 +101,6 @@ class Certification:
             b"public_key": signer.root_key,
             b"canister_ranges": ranges,
             b"type": b"application",
-            b"metrics": cbor.dumps({0: 0, 1: 0, 2: {0: 0}, 3: 0}),
             b"node": {signer.node_id: {b"public_key": signer.node_key}},
         }
         shards = {signer.subnet_id: {b"\x00" * 8 + b"\x01\x01": ranges}}
@@ -129,4 +110,26 @@ class Certification:
         )
 
 
-__all__ = ["FIRST_CANISTER_ID", "Certification", "Signer"]
+def _canister_node(canister: Canister) -> Labeled:
+    content: dict[bytes, hash_tree.Nested] = {b"controllers": cbor.dumps(list(canister.settings.controllers))}
+    if canister.wasm_hash is not None and canister.module is not None:
+        content[b"certified_data"] = canister.certified_data
+        content[b"module_hash"] = canister.wasm_hash
+        metadata = {name.encode(): data for name, (_visibility, data) in canister.module.metadata.items()}
+        if metadata:
+            content[b"metadata"] = metadata
+    return Labeled(canister.id, hash_tree.build(content))
+
+
+def _request_node(request_id: bytes, status: IngressStatus) -> Labeled:
+    content: dict[bytes, hash_tree.Nested] = {b"status": status.status.encode()}
+    if status.status == "replied" and status.reply is not None:
+        content[b"reply"] = status.reply
+    if status.status == "rejected" and status.reject is not None:
+        content[b"reject_code"] = encode_unsigned(status.reject.code)
+        content[b"reject_message"] = status.reject.message.encode()
+        content[b"error_code"] = status.reject.error_code.encode()
+    return Labeled(request_id, hash_tree.build(content))
+
+
+__all__ = ["Certification", "Signer"]

@@ -39,6 +39,7 @@ class Authenticated:
     sender: Principal
     content: dict[str, Any]
     expiry_ns: int
+    targets: frozenset[bytes] | None = None  # the canisters that its delegations allow; None for all
 
     @property
     def canister_id(self) -> bytes:
@@ -51,10 +52,12 @@ def authenticate(body: bytes, *, kind: str, now_ns: int) -> Authenticated:
         raise RequestRefused(f"Request body is larger than {MAX_BODY_BYTES} bytes", 413)
     try:
         envelope = cbor.loads(body)
-        content = envelope["content"]
-    except (cbor.MalformedCbor, KeyError, TypeError) as error:
+    except cbor.MalformedCbor as error:
         raise RequestRefused(f"Could not parse body as a request: {error}") from error
-    if not isinstance(content, dict) or content.get("request_type") != kind:
+    content = envelope.get("content") if isinstance(envelope, dict) else None
+    if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
+        raise RequestRefused("Could not parse body as a request: an envelope is a map with the map `content`")
+    if content.get("request_type") != kind:
         raise RequestRefused(f"Expected request_type {kind}")
     sender, expiry = _header(content)
     _require_fields(content, kind)
@@ -62,7 +65,7 @@ def authenticate(body: bytes, *, kind: str, now_ns: int) -> Authenticated:
         raise RequestRefused(f"Call of {len(body)} bytes is larger than {MAX_INGRESS_BYTES} bytes", 413)
     try:
         identifier = request_id(content)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, AttributeError, RecursionError) as error:
         raise RequestRefused(f"Malformed request content: {error}") from error
     # The network does not check the expiry of anonymous reads: they carry no authority that could be replayed.
     if not (sender.is_anonymous and kind != "call"):
@@ -73,7 +76,7 @@ def authenticate(body: bytes, *, kind: str, now_ns: int) -> Authenticated:
             "Invalid delegation: the canister is not among the delegation's targets",
             403 if kind == "read_state" else 400,
         )
-    return Authenticated(identifier, kind, sender, content, expiry)
+    return Authenticated(identifier, kind, sender, content, expiry, None if targets is None else frozenset(targets))
 
 
 def _header(content: dict[str, Any]) -> tuple[Principal, int]:
@@ -155,7 +158,7 @@ def _follow(public_key: bytes, signed: Any, now_ns: int, kind: str) -> tuple[byt
             raise TypeError("a field has the wrong type")
         if targets is not None and (len(targets) > MAX_TARGETS or not all(isinstance(t, bytes) for t in targets)):
             raise ValueError(f"at most {MAX_TARGETS} targets, each a canister id")
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise RequestRefused(f"Malformed delegation: {error}") from error
     _require_signature(public_key, keys.IC_DELEGATION + digest, signature)
     if expiration < now_ns:

@@ -25,8 +25,11 @@ RUNNING, STOPPING, STOPPED = "running", "stopping", "stopped"
 SYS_FATAL, SYS_TRANSIENT, DESTINATION_INVALID, CANISTER_REJECT, CANISTER_ERROR, SYS_UNKNOWN = 1, 2, 3, 4, 5, 6
 
 
+CANISTER_ID_BYTES, CANISTER_ID_END = 10, b"\x01\x01"
+
+
 def canister_id_of(number: int) -> bytes:
-    return number.to_bytes(8, "big") + b"\x01\x01"
+    return number.to_bytes(8, "big") + CANISTER_ID_END
 
 
 @dataclass(frozen=True)
@@ -88,11 +91,6 @@ class Canister:
     @property
     def status_number(self) -> int:
         return {RUNNING: 1, STOPPING: 2, STOPPED: 3}[self.status]
-
-    @property
-    def memory_bytes(self) -> int:
-        sandbox = self.sandbox
-        return (sandbox.heap_bytes + sandbox.stable_bytes if sandbox else 0) + sum(map(len, self.chunks.values()))
 
     def log(self, now_ns: int, text: str) -> None:
         """Keep the newest lines within MAX_LOG_BYTES in all."""
@@ -201,11 +199,18 @@ class Network:
     ingress: dict[bytes, IngressStatus] = field(default_factory=dict)
     stop_waiters: list[StopWaiter] = field(default_factory=list)
     random_counter: int = 0
+    cycles_spent: dict[bytes, int] = field(
+        default_factory=dict
+    )  # of the cycles ledger's accounts, keyed as `cycles` does
+    cycles_blocks: int = 0
 
     def fresh_id(self) -> int:
         self.next_id += 1
         return self.next_id - 1
 
     def fresh_canister_id(self) -> bytes:
-        self.next_canister += 1
-        return canister_id_of(self.next_canister - 1)
+        while True:
+            self.next_canister += 1
+            fresh = canister_id_of(self.next_canister - 1)
+            if fresh not in self.canisters:  # an id can be asked for by name
+                return fresh

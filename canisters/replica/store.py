@@ -5,9 +5,12 @@ process killed at any instant restarts at the last whole block. WAL with synchro
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import fcntl
 import sqlite3
 from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,7 @@ import cbor2
 
 from . import state
 from .engine import Module, Sandbox
-from .engine.contract import Closure, Pages
+from .engine.contract import Closure, InvalidModule, Pages
 from .state import (
     Callback,
     CallContext,
@@ -50,27 +53,39 @@ class StoreUnreadable(RuntimeError):
     """The file is not a state of this version."""
 
 
+class StoreUnwritable(RuntimeError):
+    """A block could not be written; the file holds the block before."""
+
+
 class Store:
+    """The folder is this process's alone: it holds the network's keys, so only its owner may read it. Raises StoreInUse, StoreUnreadable."""
+
     def __init__(self, directory: Path) -> None:
-        directory.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.cache = directory / "compiled"
-        self._db = sqlite3.connect(directory / "network.sqlite", isolation_level=None, check_same_thread=False)
+        self._lock = (directory / "lock").open("w")  # the kernel lets go of it however the process ends
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self._lock.close()
+            raise StoreInUse(
+                f"{directory} is in use by another replica: stop that one, or choose another --state"
+            ) from error
+        path = directory / "network.sqlite"
+        path.touch(mode=0o600)
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
             self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.executescript(_SCHEMA)
-            self._db.execute("BEGIN EXCLUSIVE")
-            self._db.execute("COMMIT")
-        except sqlite3.OperationalError as error:
-            raise StoreInUse(f"{directory} is in use by another replica, or cannot be written: {error}") from error
         except sqlite3.DatabaseError as error:
-            raise StoreUnreadable(
-                f"{directory}/network.sqlite is damaged: {error}; move it away to start anew"
-            ) from error
+            self.close()
+            raise StoreUnreadable(f"{path} cannot be read ({error}): move it away to start anew") from error
 
     def close(self) -> None:
         self._db.close()
+        self._lock.close()
 
     # --- writing ---
 
@@ -78,8 +93,7 @@ class Store:
         self, network: Network, canisters: set[bytes], pages: list[tuple[bytes, Pages]], requests: set[bytes]
     ) -> None:
         """`canisters`, `requests`: whose records changed. `pages`: in the order in which they were committed."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
+        with self._writing():
             for canister_id, changed in pages:
                 if canister_id in network.canisters:
                     self._write_pages(canister_id, changed)
@@ -95,14 +109,26 @@ class Store:
             self._db.execute(
                 "INSERT OR REPLACE INTO meta VALUES ('network', ?)", (cbor2.dumps(_encode_network(network)),)
             )
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """One transaction, whole or not at all. Raises StoreUnwritable."""
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            yield
             self._db.execute("COMMIT")
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
+        except sqlite3.Error as error:
+            raise StoreUnwritable(
+                f"the state cannot be written: {error}; make room on the disk, then start again"
+            ) from error
+        finally:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
 
     def write_wasm(self, wasm_hash: bytes, wasm: bytes) -> None:
         """Before the block that installs it: an unused module is harmless."""
-        self._db.execute("INSERT OR IGNORE INTO wasm VALUES (?,?)", (wasm_hash, wasm))
+        with self._writing():
+            self._db.execute("INSERT OR IGNORE INTO wasm VALUES (?,?)", (wasm_hash, wasm))
 
     def read_wasm(self, wasm_hash: bytes) -> bytes:
         row = self._db.execute("SELECT data FROM wasm WHERE hash=?", (wasm_hash,)).fetchone()
@@ -142,7 +168,13 @@ class Store:
     # --- reading ---
 
     def read(self) -> Network | None:
-        """The network as of the last block, its instances made again; None for a new folder."""
+        """The network as of the last block, its instances made again; None for a new folder. Raises StoreUnreadable."""
+        try:
+            return self._read()
+        except (sqlite3.DatabaseError, cbor2.CBORError, KeyError, TypeError, ValueError, InvalidModule) as error:
+            raise StoreUnreadable(f"the state is damaged ({error}): move the folder away to start anew") from error
+
+    def _read(self) -> Network | None:
         row = self._db.execute("SELECT value FROM meta WHERE key='network'").fetchone()
         if row is None:
             return None
@@ -157,7 +189,18 @@ class Store:
                 canister.sandbox = Sandbox.restore(canister.module, self._read_pages(canister.id))
         for request_id, value in self._db.execute("SELECT request_id, value FROM ingress"):
             network.ingress[bytes(request_id)] = _decode_status(cbor2.loads(value))
+        self._forget_unused({canister.wasm_hash for canister in network.canisters.values()})
         return network
+
+    def _forget_unused(self, wasm_hashes: set[bytes | None]) -> None:
+        """Drop modules that no canister runs any more, and their compiled code."""
+        stored = {bytes(row[0]) for row in self._db.execute("SELECT hash FROM wasm")}
+        for unused in stored - wasm_hashes:
+            self._db.execute("DELETE FROM wasm WHERE hash=?", (unused,))
+        kept = {wasm_hash.hex() for wasm_hash in wasm_hashes if wasm_hash is not None}
+        for file in self.cache.glob("*"):
+            if file.name[:64] not in kept or file.suffix != ".cwasm":
+                file.unlink()
 
     def _read_pages(self, canister_id: bytes) -> Pages:
         row = self._db.execute(
@@ -250,7 +293,7 @@ def _decode_closure(value: list[int]) -> Closure:
 def _encode_network(network: Network) -> dict[str, Any]:
     return {
         "format": FORMAT,
-        **{name: getattr(network, name) for name in ("seed", "time_ns", "height", "next_canister", "next_id", "random_counter")},
+        **{name: getattr(network, name) for name in ("seed", "time_ns", "height", "next_canister", "next_id", "random_counter", "cycles_spent", "cycles_blocks")},
         "contexts": [
             {**{f.name: getattr(c, f.name) for f in dataclasses.fields(c)}, "origin": _encode_origin(c.origin)}
             for c in network.contexts.values()

@@ -184,7 +184,7 @@ def instrumented(layout: Layout) -> bytes:
     for section in layout.sections:
         if section.id == CUSTOM and not section.body.startswith(b"\x04name"):
             continue
-        if not written and (section.id >= EXPORT and section.id not in (DATA_COUNT,)):
+        if not written and section.id >= EXPORT:
             out += _encoded_section(Section(EXPORT, body))
             written = True
         if section.id not in (EXPORT, START):

@@ -23,6 +23,16 @@ INSTALL_INSTRUCTION_LIMIT = 300_000_000_000
 INSPECT_INSTRUCTION_LIMIT = 200_000_000
 
 
+class OutOfInstructions:
+    """How the network calls an execution that went over its limit. Source: HypervisorError, "InstructionLimitExceeded"."""
+
+    CODE = "IC0522"
+
+    @staticmethod
+    def words(limit: int) -> str:
+        return f"Canister exceeded the limit of {limit} instructions for single message execution."
+
+
 class Mode(Flag):
     """In which kind of execution a System API function may be called. Source: interface specification, "System API"."""
 

@@ -33,6 +33,7 @@ class Slot:
     def __init__(self, existing: PrivateMapping | None) -> None:
         self.mapping = existing
         self.limit_bytes = 0
+        self.soft_limit_bytes = 0  # of the canister's settings, 0 for none; only growth is checked
 
 
 def _new_memory(_env: Any, _type: Any, minimum: int, maximum: int, reserved: int, guard: int, out: Any) -> int:
@@ -67,7 +68,8 @@ def _get_memory(env: int, size: Any, capacity: Any) -> int:
 def _grow_memory(env: int, new_size: int) -> int:
     try:
         slot = _living[env]
-        if new_size > slot.limit_bytes or slot.mapping is None or not slot.mapping.grow(new_size):
+        limit = min(slot.limit_bytes, slot.soft_limit_bytes or slot.limit_bytes)
+        if new_size > limit or slot.mapping is None or not slot.mapping.grow(new_size):
             return _error("the memory cannot grow further")
         return 0
     except Exception as error:
@@ -92,8 +94,18 @@ _NOTHING = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(lambda _env: None)
 _creator = ffi.wasmtime_memory_creator(None, _NEW, _NOTHING)
 
 
-def attach(config: wasmtime.Config) -> None:
-    """Have an engine ask here for its memories. Copy-on-write images of data segments must be off: wasmtime aborts on them otherwise."""
+# The library has this function, its Python bindings do not.
+_set_async_stack = ffi.dll.wasmtime_config_async_stack_size_set  # type: ignore[attr-defined]
+_set_async_stack.restype, _set_async_stack.argtypes = None, [ctypes.POINTER(ffi.wasm_config_t), ctypes.c_size_t]
+
+
+def attach(config: wasmtime.Config, *, stack_bytes: int) -> None:
+    """Have an engine ask here for its memories, and give wasm `stack_bytes` of its thread's stack (which must have more).
+
+    Copy-on-write images of data segments must be off, and the unused asynchronous stack must not be smaller than the stack: wasmtime
+    aborts the process otherwise."""
+    _set_async_stack(config.ptr(), 2 * stack_bytes)
+    config.max_wasm_stack = stack_bytes
     ffi.wasmtime_config_memory_init_cow_set(config.ptr(), False)
     ffi.wasmtime_config_host_memory_creator_set(config.ptr(), ctypes.byref(_creator))
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from .contract import MODES, Closure, Entry, Environment, Mode, Outcome, OutgoingCall
+from .contract import MODES, Closure, Entry, Environment, Mode, Outcome, OutgoingCall, OutOfInstructions
 
 MAX_REPLY_BYTES = 2 << 20
 MAX_QUERY_REPLY_BYTES = 3 << 20
@@ -71,6 +71,8 @@ class Execution:
     # COST
     def charge(self, instructions: int) -> None:
         self.extra_instructions += instructions
+        if self.extra_instructions > self.environment.instruction_limit:
+            raise Trap(OutOfInstructions.words(self.environment.instruction_limit), OutOfInstructions.CODE)
 
     # EFFECT
     def read(self, offset: int, size: int) -> bytes:

@@ -10,12 +10,15 @@ import gzip
 import hashlib
 import importlib.metadata
 import os
+import weakref
 import zlib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import wasmtime
+
+from canisters.interface.metering import CannotMeter, metered
 
 from . import creator, host
 from .binary import Layout, instrumented
@@ -30,7 +33,8 @@ MAX_METHOD_NAME_CHARS = 20_000
 MAX_CUSTOM_SECTIONS = 16
 MAX_CUSTOM_BYTES = 1 << 20
 _WASMTIME = importlib.metadata.version("wasmtime")
-_VERSION = "1"  # of the instrumentation: a change makes kept code stale
+_VERSION = "2"  # of the instrumentation: a change makes kept code stale
+_WASM_STACK_BYTES = 5 << 20  # source: rs/embedders/src/lib.rs of the network's replica, MAX_WASM_STACK_SIZE
 _SYSTEM_EXPORTS = {
     "canister_init", "canister_pre_upgrade", "canister_post_upgrade", "canister_inspect_message", "canister_heartbeat",
     "canister_global_timer", "canister_on_low_wasm_memory",
@@ -48,9 +52,11 @@ def engine() -> wasmtime.Engine:
     config.wasm_threads = False
     config.wasm_tail_call = False
     config.wasm_multi_memory = False
-    config.consume_fuel = True
+    config.wasm_exceptions = False
+    config.wasm_function_references = False
+    config.wasm_gc = False
     config.cranelift_nan_canonicalization = True
-    creator.attach(config)
+    creator.attach(config, stack_bytes=_WASM_STACK_BYTES)
     return wasmtime.Engine(config)
 
 
@@ -59,6 +65,7 @@ class Module:
     """A module ready to be instantiated. `wasm_hash`: SHA-256 of the bytes as they were sent, gzip included, as the network counts."""
 
     wasm_hash: bytes
+    size_bytes: int
     compiled: wasmtime.Module
     layout: Layout
 
@@ -88,30 +95,44 @@ class Module:
 
     @classmethod
     def prepare(cls, wasm: bytes, cache: Path | None = None) -> Module:
-        """Raises InvalidModule, with what the network would object to."""
+        """The module, compiled once for all canisters that run it. Raises InvalidModule, with what the network would object to."""
         wasm_hash = hashlib.sha256(wasm).digest()
+        known = _in_use.get(wasm_hash)
+        if known is None:
+            known = _in_use[wasm_hash] = cls._compiled(wasm_hash, wasm, cache)
+        return known
+
+    @classmethod
+    def _compiled(cls, wasm_hash: bytes, wasm: bytes, cache: Path | None) -> Module:
         plain = _unpacked(wasm)
         layout = Layout.parse(plain)
         _require_limits(layout)
         kept = cache / f"{wasm_hash.hex()}-{_VERSION}-{_WASMTIME}.cwasm" if cache else None
         if kept and kept.exists():
             try:
-                return cls(wasm_hash, wasmtime.Module.deserialize_file(engine(), str(kept)), layout)
+                return cls(wasm_hash, len(wasm), wasmtime.Module.deserialize_file(engine(), str(kept)), layout)
             except wasmtime.WasmtimeError:
                 kept.unlink(missing_ok=True)  # of another processor or library: compile anew
         try:
-            compiled = wasmtime.Module(engine(), instrumented(layout))
+            # As it is first: what names a global that it does not have could reach the counter of the metered module.
+            wasmtime.Module.validate(engine(), plain)
+            compiled = wasmtime.Module(engine(), metered(instrumented(layout)))
         except wasmtime.WasmtimeError as error:
             raise InvalidModule(
                 f"the module does not validate: {str(error).splitlines()[0]}: {str(error).splitlines()[-1]}"
             ) from error
+        except CannotMeter as error:
+            raise InvalidModule(f"the module uses an instruction that the network does not have: {error}") from error
         _require_known_imports(compiled)
         if kept:
             kept.parent.mkdir(parents=True, exist_ok=True)
             partial = kept.with_suffix(f".{os.getpid()}")
             partial.write_bytes(compiled.serialize())
             partial.replace(kept)
-        return cls(wasm_hash, compiled, layout)
+        return cls(wasm_hash, len(wasm), compiled, layout)
+
+
+_in_use: weakref.WeakValueDictionary[bytes, Module] = weakref.WeakValueDictionary()
 
 
 def _unpacked(wasm: bytes) -> bytes:

@@ -15,17 +15,31 @@ from typing import Any
 import wasmtime
 from wasmtime import _bindings as ffi
 
+from canisters.interface.metering import COUNTER
+
 from . import creator, host
 from .binary import RESERVED_PREFIX
-from .contract import WASM_PAGE_BYTES, Closure, Entry, Environment, Kind, Outcome, Pages, Trapped
+from .contract import (
+    WASM_PAGE_BYTES,
+    Closure,
+    Entry,
+    Environment,
+    InvalidModule,
+    Kind,
+    Mode,
+    Outcome,
+    OutOfInstructions,
+    Pages,
+    Trapped,
+)  # fmt: skip
 from .execution import Execution, Trap
 from .memory import PrivateMapping
 from .module import Module, engine
 
 _STABLE_RESERVED_BYTES = 64 << 30  # address space; stable memory beyond it is refused
 _I32, _I64, _F32, _F64 = 0, 1, 2, 3
+_LIMITED = Mode.INIT | Mode.UPGRADE | Mode.UPDATE | Mode.REPLY | Mode.REJECT | Mode.TIMER  # by the wasm memory limit
 _CODES = {
-    wasmtime.TrapCode.OUT_OF_FUEL: ("IC0522", "the execution used more instructions than a message may"),
     wasmtime.TrapCode.STACK_OVERFLOW: ("IC0502", "stack overflow"),
     wasmtime.TrapCode.MEMORY_OUT_OF_BOUNDS: ("IC0502", "heap out of bounds"),
     wasmtime.TrapCode.INTEGER_DIVISION_BY_ZERO: ("IC0502", "integer division by 0"),
@@ -55,7 +69,6 @@ class Sandbox:
         self.lock = threading.RLock()
         self._stable = stable
         self._execution: Execution | None = None
-        self._limit = 0
         self._committed_globals: tuple[tuple[int, int], ...] = ()
         self.heap_replaced = self.stable_replaced = True
         self._instance: wasmtime.Instance | None = None
@@ -101,8 +114,13 @@ class Sandbox:
         return fresh
 
     def close(self) -> None:
+        """Give the memory back. Nothing may run in it afterwards."""
         self._instance = None
         self._store.close()
+        # The callbacks hold this object, and through it the module's open file, until the garbage collector comes by.
+        self._callbacks.clear()
+        self._functions.clear()
+        self._globals.clear()
         if self._heap is not None:
             self._heap.close()
         self._stable.close()
@@ -112,14 +130,23 @@ class Sandbox:
     def _instantiate(self, heap: PrivateMapping | None) -> None:
         with creator.providing(heap) as slot:
             self._store = wasmtime.Store(engine())
-            self._store.set_fuel(1 << 62)
             self._context = self._store._context()
             self._callbacks: list[Any] = []
             functions = [self._import(imported) for imported in self.module.compiled.imports]
-            instance = wasmtime.Instance(self._store, self.module.compiled, functions)
+            try:
+                instance = wasmtime.Instance(self._store, self.module.compiled, functions)
+            except (wasmtime.WasmtimeError, wasmtime.Trap) as error:
+                self._store.close()
+                if slot.mapping is not None and heap is None:
+                    slot.mapping.close()
+                self._stable.close()
+                raise InvalidModule(f"the module cannot be instantiated: {str(error).splitlines()[0]}") from error
             self._instance = instance
             self._heap: Any = slot.mapping
+            self._slot = slot
         exports = instance.exports(self._store)
+        counter: Any = exports[COUNTER]
+        self._counter = counter._global
         self._functions: dict[str, Any] = {}
         self._globals: list[Any] = []
         self._table: wasmtime.Table | None = None
@@ -231,18 +258,22 @@ class Sandbox:
     def run(self, entry: Entry, environment: Environment) -> Outcome:
         """Execute. Changes of memory stand until `commit` or `rollback`, except a trapped execution's, which are undone here."""
         execution = Execution(entry, environment, self._heap or NoHeap(), self._stable)
-        self._limit = environment.instruction_limit
-        self._store.set_fuel(self._limit)
-        execution.instructions_used = lambda: self._used(execution)
+        limit = environment.instruction_limit
+        self._write_counter(limit)
+        execution.instructions_used = lambda: limit - self._read_counter() + execution.extra_instructions
+        self._slot.soft_limit_bytes = environment.wasm_memory_limit_bytes if execution.mode & _LIMITED else 0
         self._execution = execution
         try:
             trapped = self._invoke(entry)
+        except BaseException:
+            self.rollback()
+            raise
         finally:
             self._execution = None
         outcome = execution.outcome
-        outcome.instructions = min(self._used(execution), self._limit)
-        if trapped is None and outcome.instructions >= self._limit:
-            trapped = Trapped("IC0522", "the execution used more instructions than a message may")
+        outcome.instructions = min(execution.instructions_used(), limit)
+        if trapped is None and execution.instructions_used() > limit:
+            trapped = Trapped(OutOfInstructions.CODE, OutOfInstructions.words(limit))
         if trapped is not None:
             self.rollback()
             return Outcome(
@@ -285,8 +316,15 @@ class Sandbox:
     def stable_bytes(self) -> int:
         return self._stable.size_bytes
 
-    def _used(self, execution: Execution) -> int:
-        return self._limit - self._store.get_fuel() + execution.extra_instructions
+    def _read_counter(self) -> int:
+        value = ffi.wasmtime_val_t()
+        ffi.wasmtime_global_get(self._context, ctypes.byref(self._counter), ctypes.byref(value))
+        return int(value.of.i64)
+
+    def _write_counter(self, left: int) -> None:
+        value: Any = ffi.wasmtime_val_t()
+        value.kind, value.of.i64 = _I64, left
+        ffi.wasmtime_global_set(self._context, ctypes.byref(self._counter), ctypes.byref(value))
 
     def _invoke(self, entry: Entry) -> Trapped | None:
         if entry.closure is not None:
@@ -329,18 +367,22 @@ class Sandbox:
 
     def _explain_error(self, text: str) -> Trapped:
         """A trap that a host function raised comes back as an error whose text holds the backtrace."""
-        frames = tuple(re.findall(r"!(.+)$", text.split("Caused by:")[0], re.MULTILINE))[:20]
+        found = re.findall(r"!(.+)$", text.split("Caused by:")[0], re.MULTILINE)
+        frames = tuple(re.sub(r"^<wasm (function \d+)>$", r"\1", frame) for frame in found[:20])
         own = self._execution.trapped if self._execution else None
         if own is not None:
             return Trapped(own.code, own.message, frames)
-        reason = text.rsplit("Caused by:", 1)[-1].strip()
-        return Trapped("IC0522" if "fuel" in reason else "IC0502", reason, frames)
+        return Trapped("IC0502", text.rsplit("Caused by:", 1)[-1].strip(), frames)
 
     def _explain(self, trap: wasmtime.Trap) -> Trapped:
         frames = tuple(f.func_name or f"function {f.func_index}" for f in trap.frames)[:20]
         own = self._execution.trapped if self._execution else None
         if own is not None:
             return Trapped(own.code, own.message, frames)
+        if self._execution is not None and self._read_counter() < 0:  # the metered code stops by `unreachable`
+            return Trapped(
+                OutOfInstructions.CODE, OutOfInstructions.words(self._execution.environment.instruction_limit), frames
+            )
         try:
             code, message = _CODES.get(trap.trap_code, ("IC0502", "")) if trap.trap_code else ("IC0502", "")
         except (ValueError, AttributeError):

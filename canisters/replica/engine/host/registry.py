@@ -44,7 +44,7 @@ class SystemFunction:
         # ALLOWED
         execution.require(self.allowed, self.name)
         # COST
-        execution.extra_instructions += self.cost
+        execution.charge(self.cost)
         # EFFECT
         return self.effect(execution, *arguments)
 

@@ -1,0 +1,8 @@
+"""The management canister `aaaaa-aa`: creates, installs, upgrades, stops and deletes canisters, for those who control them.
+
+Source: interface specification, "The IC management canister"."""
+
+from . import code, lifecycle, settings
+from .canister import CANISTER
+
+__all__ = ["CANISTER", "code", "lifecycle", "settings"]

@@ -1,0 +1,134 @@
+"""Answers what changes nothing: queries, and the question whether a canister would let a message in.
+
+Runs beside blocks, in other threads. A query waits while its canister has changes that the running block has not yet written and signed:
+so it never shows what a crash could take back, and the data certificate that it is given fits the memory that it sees."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from .builtin import no_module, text_of
+from .certification import Certification
+from .engine.contract import INSPECT_INSTRUCTION_LIMIT, QUERY_INSTRUCTION_LIMIT, Entry, Environment, Kind, Outcome
+from .executor import BUILTINS, Executor
+from .ingress import Authenticated
+from .state import (
+    CANISTER_ERROR,
+    CANISTER_REJECT,
+    DESTINATION_INVALID,
+    RUNNING,
+    STOPPED,
+    SYS_TRANSIENT,
+    Answer,
+    Canister,
+    Reject,
+    Reply,
+)  # fmt: skip
+
+WAIT_S = 60.0
+
+
+class Reader:
+    """`settled` is notified whenever a block is done."""
+
+    def __init__(self, executor: Executor, certification: Certification) -> None:
+        self.executor = executor
+        self.certification = certification
+        self.settled = threading.Condition()
+
+    def inspect(self, arrived: Authenticated) -> Reject | None:
+        """Would the canister let this message in? None: yes. Changes nothing."""
+        method = arrived.content["method_name"]
+        if arrived.canister_id in BUILTINS:
+            return BUILTINS[arrived.canister_id].inspect(method)
+        canister = self.executor.network.canisters.get(arrived.canister_id)
+        if canister is None:
+            return _not_found(arrived.canister_id)
+        entry = Entry(Kind.INSPECT_MESSAGE)
+        if canister.status != RUNNING or canister.sandbox is None or not canister.sandbox.has(entry):
+            return None
+        environment = self.executor.environment(canister, arrived.sender.raw, arrived.content["arg"])
+        environment.method_name = method
+        environment.instruction_limit = INSPECT_INSTRUCTION_LIMIT
+        outcome = self._run(canister, entry, environment)
+        if outcome is None:
+            return None  # it was replaced or stopped meanwhile: the execution will tell
+        if outcome.trapped is not None:
+            return Reject(CANISTER_ERROR, self.executor.explain(canister, outcome.trapped), outcome.trapped.code)
+        if not outcome.accepted:
+            return Reject(CANISTER_REJECT, f"Canister {text_of(canister.id)} rejected the message", "IC0406")
+        return None
+
+    def query(self, asked: Authenticated) -> Answer:
+        """Answer from the newest signed state; nothing that the query does remains."""
+        method, caller, argument = asked.content["method_name"], asked.sender.raw, asked.content["arg"]
+        if asked.canister_id in BUILTINS:
+            return BUILTINS[asked.canister_id].query(self.executor, method, argument, caller)
+        until = time.monotonic() + WAIT_S
+        while True:
+            canister = self.executor.network.canisters.get(asked.canister_id)
+            if canister is None:
+                return _not_found(asked.canister_id)
+            refused, entry = _query_entry(canister, method)
+            if refused is not None or entry is None:
+                return refused or no_module(canister)
+            environment = self.executor.environment(canister, caller, argument)
+            environment.instruction_limit = QUERY_INSTRUCTION_LIMIT
+            outcome = self._run(canister, entry, environment, certified=True)
+            if outcome is not None:
+                return self._answer(canister, outcome)
+            if time.monotonic() > until:
+                return Reject(SYS_TRANSIENT, f"Canister {text_of(canister.id)} is busy with a long message", "IC0209")
+            self._wait(canister)
+
+    def _wait(self, canister: Canister) -> None:
+        with self.settled:
+            self.settled.wait_for(lambda: canister.id not in self.executor.changes.canisters, timeout=1.0)
+
+    def _run(
+        self, canister: Canister, entry: Entry, environment: Environment, *, certified: bool = False
+    ) -> Outcome | None:
+        """None when the canister has changes that are not signed yet, or was given another instance meanwhile."""
+        sandbox = canister.sandbox
+        if sandbox is None:
+            return None
+        with sandbox.lock:
+            if canister.sandbox is not sandbox or (certified and canister.id in self.executor.changes.canisters):
+                return None
+            if certified:
+                path = (b"canister", canister.id, b"certified_data")
+                environment.data_certificate = self.certification.certificate([path])
+                environment.time_ns = self.certification.time_ns
+            return sandbox.run_query(entry, environment)
+
+    def _answer(self, canister: Canister, outcome: Outcome) -> Answer:
+        if outcome.trapped is not None:
+            return Reject(CANISTER_ERROR, self.executor.explain(canister, outcome.trapped), outcome.trapped.code)
+        if outcome.calls:
+            text = "Calls from composite queries are not offered by the embedded network"
+            return Reject(CANISTER_ERROR, text, "IC0527")
+        if outcome.reply is not None:
+            return Reply(outcome.reply)
+        if outcome.reject is not None:
+            return Reject(CANISTER_REJECT, outcome.reject, "IC0406")
+        text = f"Error from Canister {text_of(canister.id)}: Canister did not reply to the call"
+        return Reject(CANISTER_ERROR, text, "IC0506")
+
+
+def _not_found(canister_id: bytes) -> Reject:
+    return Reject(DESTINATION_INVALID, f"Canister {text_of(canister_id)} not found", "IC0301")
+
+
+def _query_entry(canister: Canister, method: str) -> tuple[Reject | None, Entry | None]:
+    if canister.status == STOPPED:
+        text = f"Canister {text_of(canister.id)} is stopped and therefore does not have a CallContextManager"
+        return Reject(CANISTER_ERROR, text, "IC0508"), None
+    sandbox = canister.sandbox
+    if sandbox is None:
+        return no_module(canister), None
+    for kind in (Kind.QUERY, Kind.COMPOSITE_QUERY):
+        if sandbox.has(Entry(kind, method)):
+            return None, Entry(kind, method)
+    text = f"Error from Canister {text_of(canister.id)}: Canister has no query method '{method}'."
+    return Reject(DESTINATION_INVALID, text, "IC0536"), None

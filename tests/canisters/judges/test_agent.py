@@ -1,0 +1,62 @@
+"""The official JavaScript client, unmodified and with verification on, judges the embedded network."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+CHECKS = [
+    "the root key it fetches is the one that was told",
+    "an update is answered with a certificate",
+    "a query is answered and its signature holds",
+    "a trap is told and rolled back",
+    "a reject is told",
+    "a rejected query is signed too",
+    "inspect_message refuses at the door",
+    "an update that does not exist is refused",
+    "calls without waiting are polled",
+    "five updates at once all count",
+    "certified data is proven",
+    "status, controllers and module hash are readable",
+    "a Motoko canister runs, and its interface is readable",
+    "a module of more than two megabytes goes through chunks",
+    "secp256k1 and P-256 keys sign",
+    "a delegation acts for its root, on its targets only",
+    "an expired delegation is refused",
+    "another root key is not believed",
+]
+
+
+@pytest.fixture(scope="module")
+def verdicts(replica, probe, compiled, large_probe, repository: Path, tmp_path_factory) -> dict[str, str]:
+    files = tmp_path_factory.mktemp("agent")
+    for name, wasm in (("probe", probe), ("ledger", compiled("ledger")), ("large", large_probe)):
+        (files / name).write_bytes(wasm)
+    told = {"url": replica.url, "rootKey": replica.root_key.hex()}
+    told |= {name: str(files / name) for name in ("probe", "ledger", "large")}
+    ran = subprocess.run(
+        ["node", str(repository / "tests/canisters/judges/agent.mjs"), json.dumps(told)],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        env={**os.environ, "NODE_NO_WARNINGS": "1"},
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    verdicts: dict[str, str] = json.loads(ran.stdout.splitlines()[-1])
+    return verdicts
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("check", CHECKS)
+def test_agent_js_finds_that(check: str, verdicts: dict[str, str]) -> None:
+    assert verdicts[check] == "ok"
+
+
+@pytest.mark.slow
+def test_agent_js_checks_nothing_beyond_the_list(verdicts: dict[str, str]) -> None:
+    assert sorted(verdicts) == sorted(CHECKS)
