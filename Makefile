@@ -7,6 +7,8 @@ PORT ?= 8080
 STATE ?= var
 export PYTHON
 PY := .venv/bin/python
+# Two at a time; tests of one file, and all that share the running system, stay together (tests/conftest.py).
+PYTEST := $(PY) -m pytest -q -n 2 --dist loadgroup
 MOTOKO := $(wildcard canisters/motoko/*.mjs canisters/motoko/*.mo canisters/motoko/*/*.mo canisters/motoko/*/*/*.mo canisters/candid/*.did)
 PAGES := $(shell find frontend -path frontend/node_modules -prune -o -path frontend/dist -prune -o -type f -print 2>/dev/null)
 # npm's own notices would drown the progress lines; errors are still shown.
@@ -22,10 +24,10 @@ story: build ## the whole line headless, from an empty state: writes var/story.j
 	@$(PY) -m marketplace.story --fresh --state $(STATE)/headless --out $(STATE)/story.json
 
 test: check ## set up, then every test: unit, contract, story, browser
-	@$(PY) -m pytest -q -m "slow or story or browser"
+	@$(PYTEST) -m "slow or story or browser"
 
 check: build lint ## set up, then lint, types, import rules and the quick tests
-	@$(PY) -m pytest -q -m "not slow and not story and not browser"
+	@$(PYTEST) -m "not slow and not story and not browser"
 	@cd frontend && $(NPM) run --silent test
 
 lint:

@@ -38,6 +38,13 @@ def _is_loopback(address: Any) -> bool:
         return False
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Under xdist, tests of one file share a process, and so do all that share the running system: it is started once."""
+    for item in items:
+        shared = item.get_closest_marker("story") or item.get_closest_marker("browser")
+        item.add_marker(pytest.mark.xdist_group("stack" if shared else str(item.path)))
+
+
 @pytest.fixture(autouse=True, scope="session")
 def no_network_beyond_loopback() -> Iterator[None]:
     connect = socket.socket.connect

@@ -113,6 +113,8 @@ def _rows(data: bytes, dataset_id: int | None) -> list[tuple[int, list[str]]]:
             dataset_id=dataset_id,
             line=reader.line_num,
         ) from None
+    if not rows:  # nothing but commas or blanks
+        raise BadData("is empty", "Give a CSV file with a header line and rows", dataset_id=dataset_id)
     width = len(rows[0][1])
     for line, row in rows:
         if len(row) != width:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from training.data.csv_table import normal_label, read_table
@@ -161,6 +161,7 @@ def test_a_class_has_one_text_however_it_was_written(text, label):
     st.binary(max_size=80)
     | st.text(alphabet='abkind,"\n\r\0 1.e', max_size=60).map(lambda rest: b"a,b,kind\n" + rest.encode())
 )
+@example(b",,\n , \n")
 def test_any_bytes_are_either_a_table_or_refused(data):
     try:
         found = read(data)
