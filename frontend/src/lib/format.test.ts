@@ -43,7 +43,7 @@ test('small things keep their units', () => {
   expect([formatBytes(10), formatBytes(1_400_000), formatBytes(3 * 2 ** 30)]).toEqual(['10 B', '1.3 MiB', '3.0 GiB']);
   expect([formatPpm(912_345), formatPpm(-3_000)]).toEqual(['0.9123', '−0.0030']);
   expect([formatBps(4231), formatBps(7000)]).toEqual(['42.31 %', '70 %']);
-  expect([formatNumber(0.00001), formatNumber(12345.678), formatNumber(null), formatNumber(-2)]).toEqual(['1.00e-5', '12350', '–', '−2']);
+  expect([formatNumber(0.00001), formatNumber(12345.678), formatNumber(null), formatNumber(-2)]).toEqual(['1.00e−5', '12350', '–', '−2']);
   expect([formatUnits(1, 'row'), formatUnits(12_345, 'row')]).toEqual(['1 row', '12,345 rows']);
   expect([shorten('abcde-fghij-klmno-cai'), shorten('short')]).toEqual(['abcde…cai', 'short']);
   expect([words('worker_fee'), words('AutoApprove'), words('auc')]).toEqual(['Worker fee', 'Auto approve', 'AUC']);
