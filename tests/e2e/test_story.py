@@ -72,7 +72,7 @@ def test_a_vote_that_fails_leaves_the_old_release_live(story: dict[str, Any]) ->
     assert story["failed_vote"]["live_release_unchanged"] is True
 
 
-def test_the_line_verifies_offline_and_took_less_than_three_minutes(story: dict[str, Any]) -> None:
+def test_the_whole_line_verifies_offline(story: dict[str, Any]) -> None:
+    assert story["failed_checks"] == []
     assert story["verified"] is True
     assert story["checks"] > 20
-    assert story["seconds"]["all"] < 180
