@@ -14,6 +14,9 @@ export default defineConfig({
   server: { proxy: { '/api': { target: marketplace, changeOrigin: true } } },
   test: {
     restoreMocks: true,
+    unstubGlobals: true,
+    pool: 'threads',
+    isolate: false,
     testTimeout: 15_000,
     projects: [
       // .test.ts runs in Node, where it is quick; .test.tsx has a DOM.

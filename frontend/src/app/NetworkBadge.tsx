@@ -1,5 +1,5 @@
 // Which network this is, how far it has come, and what that means for trust.
-import { Popover, Stack, Text } from '@mantine/core';
+import { Popover, Stack, Text, VisuallyHidden } from '@mantine/core';
 import { Fact, Facts, Hash, When, useNow } from '@/components/facts';
 import { errorText } from '@/components/states';
 import { useNetwork } from '@/lib/api/network';
@@ -23,7 +23,8 @@ export function NetworkBadge() {
   return (
     <Popover width={340} position="bottom-end" withArrow>
       <Popover.Target>
-        <button type="button" className={css.network} data-stale={stale} aria-label={`Network: ${data ? NAMES[data.network] : 'unknown'}`}>
+        <button type="button" className={css.network} data-stale={stale} >
+          <VisuallyHidden>Network: </VisuallyHidden>
           <i aria-hidden />
           {data ? NAMES[data.network] : error ? 'No answer' : '…'}
           {typeof data?.height === 'number' && <span className={css.height}>{formatCount(data.height)}</span>}

@@ -9,8 +9,7 @@ const dark: MantineColorsTuple = ['#ece8e1', '#cfcac1', '#aaa59b', '#847f77', '#
 
 export const theme = createTheme({
   primaryColor: 'teal',
-  primaryShade: { light: 7, dark: 3 },
-  autoContrast: true,
+  primaryShade: { light: 7, dark: 6 },
   colors: { teal, amber, red, gray: ink, dark },
   white: '#ffffff',
   black: '#1c1b19',
@@ -23,8 +22,8 @@ export const theme = createTheme({
   respectReducedMotion: true,
   components: {
     Button: { defaultProps: { size: 'sm' } },
-    Modal: { defaultProps: { centered: true, radius: 8 } },
-    Drawer: { defaultProps: { position: 'right' } },
+    Modal: { defaultProps: { centered: true, radius: 8, padding: 'lg' }, styles: { title: { fontWeight: 600, fontSize: '1.0625rem' } } },
+    Drawer: { defaultProps: { position: 'right', padding: 'lg' }, styles: { title: { fontWeight: 600, fontSize: '1.0625rem' } } },
     Table: { defaultProps: { verticalSpacing: 8, horizontalSpacing: 12 } },
     Tooltip: { defaultProps: { events: { hover: true, focus: true, touch: true }, openDelay: 150, withArrow: true } },
   },
@@ -32,6 +31,6 @@ export const theme = createTheme({
 
 export const cssVariables: CSSVariablesResolver = () => ({
   variables: {},
-  light: { '--mantine-color-body': '#faf8f3', '--mantine-color-default-border': '#e0dacd', '--mantine-color-dimmed': '#6b665e', '--mantine-color-anchor': '#0b5c5b' },
-  dark: { '--mantine-color-body': '#15171a', '--mantine-color-default-border': '#33373c', '--mantine-color-dimmed': '#a39e94', '--mantine-color-anchor': '#76bab3' },
+  light: { '--mantine-color-body': '#faf8f3', '--mantine-color-default-border': '#e0dacd', '--mantine-color-dimmed': '#6b665e', '--mantine-color-placeholder': '#6b665e', '--mantine-color-anchor': '#0b5c5b' },
+  dark: { '--mantine-color-body': '#15171a', '--mantine-color-default-border': '#33373c', '--mantine-color-dimmed': '#a39e94', '--mantine-color-placeholder': '#a39e94', '--mantine-color-anchor': '#76bab3' },
 });

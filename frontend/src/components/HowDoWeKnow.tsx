@@ -1,6 +1,6 @@
 // "How do we know?": the same drawer on every object. The record, its block, the hash chain up to the tip that the network has certified,
 // all checked here in the page; and the command that checks it without us.
-import { Alert, Button, Drawer, Progress, Stack, Text, Title } from '@mantine/core';
+import { Alert, Button, Drawer, Progress, Stack, Text, Title, VisuallyHidden } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useState, type ReactNode } from 'react';
 import { useNetwork } from '@/lib/api/network';
@@ -25,8 +25,15 @@ export function HowDoWeKnow({ proof, of, compact = false }: HowDoWeKnowProps) {
   const [open, setOpen] = useState(false);
   return (
     <>
-      <Button variant={compact ? 'subtle' : 'default'} size={compact ? 'compact-xs' : 'sm'} onClick={() => setOpen(true)} aria-label={compact ? `How do we know? ${of}` : undefined}>
-        {compact ? `block ${proof.block}` : 'How do we know?'}
+      <Button variant={compact ? 'subtle' : 'default'} size={compact ? 'compact-xs' : 'sm'} onClick={() => setOpen(true)}>
+        {compact ? (
+          <>
+            block {proof.block}
+            <VisuallyHidden>: how do we know {of}?</VisuallyHidden>
+          </>
+        ) : (
+          'How do we know?'
+        )}
       </Button>
       <Drawer opened={open} onClose={() => setOpen(false)} title="How do we know?" size="lg" closeButtonProps={{ 'aria-label': 'Close' }}>
         {open && <Evidence proof={proof} of={of} />}
@@ -48,7 +55,7 @@ function Verified({ proof, of, network }: { proof: Proof; of: string; network: N
     queryFn: async () => {
       const chain = await loadChain();
       const found = await chain.verifyBlock(network.root_key, proof.canister, BigInt(proof.block), (done, total) => setProgress({ done, total }));
-      return { ...found, shown: chain.shownValue(found.block) };
+      return { ...found, shown: chain.shownBlock(found.block) };
     },
     staleTime: 60_000,
     retry: false,

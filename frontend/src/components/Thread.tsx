@@ -12,6 +12,7 @@ import css from './thread.module.css';
 export const paint = (thread: Thread, className = '') => ({
   className: `${css.paint} ${className}`,
   'data-pattern': thread.pattern,
+  'data-ink': thread.ink,
   style: { '--c': `var(--thread-${thread.colour})` } as CSSProperties,
 });
 

@@ -1,5 +1,5 @@
 // Small things said the same way everywhere: amounts, times, hashes, states, lists of facts.
-import { Tooltip } from '@mantine/core';
+import { Tooltip, VisuallyHidden } from '@mantine/core';
 import { useEffect, useState, type ReactNode } from 'react';
 import { useSymbol } from '@/lib/api/network';
 import { formatAbsolute, formatE8s, formatRelative, formatSpan, shorten, words } from '@/lib/format';
@@ -59,7 +59,8 @@ export function Hash({ value, label = 'hash', whole = false }: { value: string; 
   };
   return (
     <Tooltip label={copied ? 'Copied' : 'Copy'} fz="xs">
-      <button type="button" className={css.hash} onClick={copy} aria-label={`Copy ${label} ${value}`}>
+      <button type="button" className={css.hash} onClick={copy}>
+        <VisuallyHidden>Copy {label} </VisuallyHidden>
         {whole ? (
           value
         ) : (

@@ -1,18 +1,19 @@
 // The thread: one stable colour, pattern and spoken name for each person and each dataset, derived from its id.
 //
-// Colours are Okabe and Ito's, told apart by people with any colour vision; the pattern tells apart what shares a colour; the
-// first word names the colour, so that the name said aloud and the line on the screen agree.
+// Colours are Okabe and Ito's, told apart by people with any colour vision; the pattern, and whether it is drawn light or dark, tell apart
+// what shares a colour; the first word names the colour, so that the name said aloud and the line on the screen agree.
 
 export interface Thread {
   key: string;
   /** Index into the eight colours; `--thread-0` to `--thread-7` give them, for light and dark. */
   colour: number;
   pattern: Pattern;
+  ink: 'light' | 'dark';
   /** Two words, such as "amber heron". */
   name: string;
 }
 
-export const PATTERNS = ['solid', 'rising', 'falling', 'dots', 'bars', 'grid'] as const;
+export const PATTERNS = ['solid', 'rising', 'falling', 'dots', 'bars', 'grid', 'rows', 'wide'] as const;
 export type Pattern = (typeof PATTERNS)[number];
 
 const ADJECTIVES: readonly (readonly string[])[] = [
@@ -45,7 +46,7 @@ function threadOf(key: string): Thread {
   const colour = bits % 8;
   const adjective = ADJECTIVES[colour]?.[(bits >>> 3) % 8] ?? '';
   const noun = NOUNS[(bits >>> 6) % NOUNS.length] ?? '';
-  const thread: Thread = { key, colour, pattern: PATTERNS[(bits >>> 12) % PATTERNS.length] ?? 'solid', name: `${adjective} ${noun}` };
+  const thread: Thread = { key, colour, pattern: PATTERNS[(bits >>> 12) % PATTERNS.length] ?? 'solid', ink: (bits >>> 15) % 2 ? 'dark' : 'light', name: `${adjective} ${noun}` };
   known.set(key, thread);
   return thread;
 }

@@ -19,6 +19,8 @@ Object.defineProperty(window, 'matchMedia', {
   }),
 });
 
+Object.defineProperty(document, 'fonts', { configurable: true, value: new EventTarget() });
+
 class ObservesNothing {
   observe() {}
   unobserve() {}

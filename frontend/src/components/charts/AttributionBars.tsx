@@ -29,7 +29,7 @@ export function AttributionBars({ rows, utility }: AttributionBarsProps) {
         formatBps(row.share_bps),
       ])}
     >
-      <div className={css.rows} role="img" aria-label={`Attribution: ${rows.map((row) => `${row.dataset_title} ${formatPpm(row.value_ppm)}`).join(', ')}`}>
+      <div className={css.rows} role="group" aria-label={`Attribution in ${utility}`}>
         {rows.map((row) => (
           <Row key={row.dataset_id} row={row} at={at} />
         ))}
@@ -44,7 +44,7 @@ function Row({ row, at }: { row: Attribution; at: (ppm: number) => number }) {
   return (
     <div className={css.row}>
       <DatasetName id={row.dataset_id} title={row.dataset_title} />
-      <div className={css.track} style={{ '--zero': `${at(0)}%` } as React.CSSProperties}>
+      <div className={css.track} role="img" aria-label={`${row.dataset_title}: ${formatPpm(row.value_ppm)}, between ${formatPpm(row.low_ppm)} and ${formatPpm(row.high_ppm)}`} style={{ '--zero': `${at(0)}%` } as React.CSSProperties}>
         <span {...painted} style={{ ...painted.style, left: `${from}%`, width: `max(2px, ${to - from}%)` }} />
         <span className={css.range} style={{ left: `${at(row.low_ppm)}%`, width: `${at(row.high_ppm) - at(row.low_ppm)}%` }} />
       </div>

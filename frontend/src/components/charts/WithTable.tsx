@@ -1,5 +1,5 @@
 // A chart has its numbers as a table, one key away.
-import { Button, Collapse, Table } from '@mantine/core';
+import { Button, Table } from '@mantine/core';
 import { useId, useState, type ReactNode } from 'react';
 import { Scroll } from '../layout';
 
@@ -20,7 +20,7 @@ export function WithTable({ caption, head, rows, children }: WithTableProps) {
       <Button variant="subtle" size="compact-xs" mt={10} aria-expanded={open} aria-controls={id} onClick={() => setOpen(!open)}>
         {open ? 'Hide the numbers' : 'Show the numbers as a table'}
       </Button>
-      <Collapse expanded={open} id={id}>
+      <div id={id} hidden={!open}>
         <Scroll label={caption}>
           <Table mt="xs" aria-label={caption}>
             <Table.Thead>
@@ -41,7 +41,7 @@ export function WithTable({ caption, head, rows, children }: WithTableProps) {
             </Table.Tbody>
           </Table>
         </Scroll>
-      </Collapse>
+      </div>
     </div>
   );
 }

@@ -10,21 +10,25 @@ import { Shown } from '@/components/states';
 import { Person } from '@/components/Thread';
 import { datasetKeysQuery } from '@/lib/api/datasets';
 import { useEarnings } from '@/lib/api/accounts';
-import type { Dataset } from '@/lib/api/types';
+import { useWorkers } from '@/lib/api/jobs';
+import type { Dataset, Worker } from '@/lib/api/types';
 import { indexed, signAndCall } from '@/lib/chain/load';
 import type { RegistryBlock } from '@/lib/contracts/registry';
+import { giveKeys } from '@/lib/grant';
+import { e8s } from '@/lib/units';
 
 export function OwnerPanel({ dataset }: { dataset: Dataset }) {
   const earnings = useEarnings(dataset.owner);
-  const earned = earnings.data?.by_dataset.find((entry) => entry.dataset_id === dataset.id)?.amount_e8s ?? ('0' as const);
+  const earned = e8s(earnings.data?.by_dataset.find((entry) => entry.dataset_id === dataset.id)?.amount_e8s ?? 0n);
   return (
     <Section title="Yours">
       <Stack gap="md">
         <Text>
-          Earned so far: <Amount e8s={earned as never} />
+          Earned so far: <Amount e8s={earned} />
         </Text>
         <KeysGiven dataset={dataset} />
         <KeyFileGate owner={dataset.owner} versions={dataset.versions}>
+          <GiveKey dataset={dataset} />
           <SaveKey dataset={dataset} />
         </KeyFileGate>
         <WithdrawButton dataset={dataset} />
@@ -58,6 +62,37 @@ function KeysGiven({ dataset }: { dataset: Dataset }) {
         }
       </Shown>
     </div>
+  );
+}
+
+/** For a worker that the policy or an approval names, when its key did not get through then. */
+function GiveKey({ dataset }: { dataset: Dataset }) {
+  const workers = useWorkers();
+  const keys = useQuery(datasetKeysQuery(dataset.id));
+  const review = useReview();
+  const queries = useQueryClient();
+  const holds = (principal: string): boolean => dataset.versions.every((version) => keys.data?.some((key) => key.worker === principal && key.version === version.version));
+  const without = workers.data?.filter((worker) => keys.data && !holds(worker.principal)) ?? [];
+  const give = (worker: Worker) =>
+    review({
+      title: `Let ${worker.name} have the key`,
+      button: 'Wrap the key for this worker',
+      changes: [<>The key of this dataset is wrapped in this browser, so that {worker.name} alone can open it.</>, 'A worker claims only jobs that every owner has agreed to; but it is trusted to open your data for those alone.'],
+      seenBy: 'You, and that worker.',
+      cost: 'Nothing.',
+      undo: 'A worker that has opened the key keeps it: it cannot be taken back.',
+      steps: [{ name: 'Wrap the key', run: ({ progress }) => giveKeys(queries, { owner: dataset.owner, dataset: dataset.id, versions: dataset.versions, workers: [worker.principal] }, progress) }],
+      onDone: () => queries.invalidateQueries({ queryKey: ['dataset', dataset.id, 'keys'] }),
+    });
+  if (without.length === 0) return null;
+  return (
+    <Group gap="xs">
+      {without.map((worker) => (
+        <Button key={worker.principal} variant="subtle" size="compact-xs" onClick={() => void give(worker)}>
+          Wrap the key for {worker.name}
+        </Button>
+      ))}
+    </Group>
   );
 }
 

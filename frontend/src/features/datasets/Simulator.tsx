@@ -29,7 +29,7 @@ export function Simulator({ dataset }: { dataset: Dataset }) {
       const request = {
         dataset_id: BigInt(dataset.id),
         version: BigInt(dataset.version),
-        builder: parsed(chain.Principal.fromText, asked),
+        builder: parsed((text) => chain.Principal.fromText(text), asked),
         purpose,
         code_hash: fromHex(code ?? ''),
         compute: { Central: null },

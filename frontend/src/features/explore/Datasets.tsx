@@ -62,11 +62,11 @@ function DatasetList({ owner, empty }: { owner?: string; empty: React.ReactNode 
   const typed = useDebouncedCallback((text: string) => set('search', text || null), 250);
   return (
     <>
-      <search className={css.filters}>
+      <div role="search" className={css.filters}>
         <TextInput type="search" label="Search" placeholder="title, task, owner" defaultValue={search ?? ''} onChange={(event) => typed(event.currentTarget.value)} w={{ base: '100%', xs: 280 }} />
         <Select label="A request is" placeholder="any" clearable data={DECISIONS} value={decision ?? null} onChange={(value) => set('decision', value)} w={190} />
         <Select label="State" placeholder="any" clearable data={[{ value: 'active', label: 'Active' }, { value: 'withdrawn', label: 'Withdrawn' }]} value={state ?? null} onChange={(value) => set('state', value)} w={150} />
-      </search>
+      </div>
       <Shown query={query} what="datasets">
         {(data) =>
           data.count === 0 ? (

@@ -42,9 +42,9 @@ function JobList({ builder, empty }: { builder?: string; empty: React.ReactNode 
   const query = useJobs(filter);
   return (
     <>
-      <search className={css.filters}>
+      <div role="search" className={css.filters}>
         <Select label="State" placeholder="any" clearable data={STATES.map((value) => ({ value, label: words(value) }))} value={state ?? null} onChange={(value) => set('state', value)} w={190} />
-      </search>
+      </div>
       <Shown query={query} what="jobs">
         {(data) =>
           data.count === 0 ? (

@@ -1,5 +1,5 @@
 // Top right: who is using the page. Opens the dialog when something needs a key.
-import { Button, Menu, Text } from '@mantine/core';
+import { Button, Menu, Text, VisuallyHidden } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { useQueryClient } from '@tanstack/react-query';
 import { useEffect } from 'react';
@@ -48,7 +48,8 @@ function PersonMenu({ identity, onSwitch }: { identity: IdentityRecord; onSwitch
   return (
     <Menu position="bottom-end" width={300} withinPortal>
       <Menu.Target>
-        <Button variant="default" size="xs" aria-label="Your account">
+        <Button variant="default" size="xs">
+          <VisuallyHidden>Your account: </VisuallyHidden>
           <Person principal={identity.principal} plain />
         </Button>
       </Menu.Target>

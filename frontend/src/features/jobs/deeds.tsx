@@ -10,6 +10,7 @@ import { ChainRefused } from '@/lib/contracts/errors';
 import type { ParametersArg } from '@/lib/contracts/cooperative';
 import type { CooperativeAnswer } from '@/lib/contracts/cooperatives';
 import type { JobAnswer } from '@/lib/contracts/jobs';
+import { e8s } from '@/lib/units';
 
 /** Allows the jobs canister to draw the budget, then has it drawn into escrow. */
 export function fundingSteps(queries: QueryClient, budget: bigint, jobId: (results: readonly unknown[]) => bigint): DeedStep[] {
@@ -100,7 +101,7 @@ export function foundDeed(queries: QueryClient, job: Job, founding: Founding, ho
     changes: [
       'A canister is created that belongs to those who share in this job, by their shares; nobody else controls it, you neither.',
       'It creates the canister in which the model will run, as its only controller. A release goes live there only by a vote.',
-      <>An answer costs <Amount e8s={founding.parameters.price_e8s.toString() as never} /> to begin with; the owners can change that by a vote.</>,
+      <>An answer costs <Amount e8s={e8s(founding.parameters.price_e8s)} /> to begin with; the owners can change that by a vote.</>,
     ],
     seenBy: 'Everybody: the cooperative, its owners and their shares are public.',
     cost: 'Nothing.',

@@ -11,30 +11,39 @@ export interface LiveEvents {
   line: 'live' | 'lost' | 'still';
 }
 
+const AGAIN_MS = 3_000;
+
 export function useJobEvents(job: Job): LiveEvents {
   const queries = useQueryClient();
   const known = useQuery({ queryKey: ['job', job.id, 'progress'], queryFn: ({ signal }) => jobProgress(job.id, signal), staleTime: Infinity, refetchOnWindowFocus: false });
   const [heard, setHeard] = useState<TrainingEvent[]>([]);
   const [line, setLine] = useState<LiveEvents['line']>('still');
+  const [tries, setTries] = useState(0);
   const moving = isMoving(job.state);
-  const start = known.data ? (known.data.events[known.data.events.length - 1]?.seq ?? 0) : null;
+  // What cannot be had from before does not keep the page from following what comes.
+  const start = known.data ? (known.data.events[known.data.events.length - 1]?.seq ?? 0) : known.isError ? 0 : null;
 
   useEffect(() => {
     if (!moving || start === null) return undefined;
-    // The browser makes the connection again by itself and says which event it heard last.
+    let again: ReturnType<typeof setTimeout> | undefined;
+    // The browser makes a lost connection again by itself and says which event it heard last; a refused one it gives up, so we try anew.
     const source = new EventSource(`${BASE}jobs/${job.id}/events?after=${start}`);
     source.onopen = () => setLine('live');
-    source.onerror = () => setLine('lost');
+    source.onerror = () => {
+      setLine('lost');
+      if (source.readyState === EventSource.CLOSED) again = setTimeout(() => setTries((before) => before + 1), AGAIN_MS);
+    };
     source.addEventListener('progress', (message: MessageEvent<string>) => {
       const event = JSON.parse(message.data) as TrainingEvent;
       setHeard((before) => (before.some((known) => known.seq === event.seq) ? before : [...before, event]));
     });
     source.addEventListener('job', () => void queries.invalidateQueries({ queryKey: ['job', job.id], exact: true }));
     return () => {
+      clearTimeout(again);
       source.close();
       setLine('still');
     };
-  }, [job.id, moving, start, queries]);
+  }, [job.id, moving, start, queries, tries]);
 
   const events = useMemo(() => {
     const all = [...(known.data?.events ?? []), ...heard];

@@ -13,6 +13,7 @@ import type { ModelCard } from './card';
 import { Answer } from './Answer';
 import { Pixels } from './Pixels';
 import css from './playground.module.css';
+import { Snippet } from './Snippet';
 
 export function Playground({ model, card }: { model: Model; card: ModelCard }) {
   const release = useQuery(jobReleaseQuery(model.job_id));
@@ -71,6 +72,7 @@ function Ask({ model, card, release }: { model: Model; card: ModelCard; release:
           Ask this model
         </Button>
       </Group>
+      <Snippet model={model} />
       {answer && <Answer answer={answer} classes={card.classes} expected={chosen === null ? null : (examples[Number(chosen)]?.expected ?? null)} model={model} />}
     </Stack>
   );

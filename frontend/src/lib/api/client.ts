@@ -16,8 +16,9 @@ export class ApiError extends Error {
   }
 }
 
-/** Gives the secret of a session, signing in if there is none; `renew` after the server has refused the last one. */
-export type SessionSource = (options: { renew: boolean }) => Promise<string>;
+/** Gives the secret of a session, signing in if there is none. `renew`: the server has refused the last one. `ask`: the person may be asked
+ * for a key; without it, what a page loads in the background is refused instead of opening a dialog. */
+export type SessionSource = (options: { renew: boolean; ask: boolean }) => Promise<string>;
 
 let sessionSource: SessionSource | null = null;
 
@@ -38,12 +39,13 @@ export interface RequestOptions {
 export async function api<T>(path: string, options: RequestOptions = {}): Promise<T> {
   if (!options.signedIn) return send<T>(path, options, null);
   if (!sessionSource) throw new ApiError(401, 'not_signed_in', 'Sign in first: this needs your key.');
-  const secret = await sessionSource({ renew: false });
+  const ask = (options.method ?? 'GET') !== 'GET';
+  const secret = await sessionSource({ renew: false, ask });
   try {
     return await send<T>(path, options, secret);
   } catch (error) {
     if (!(error instanceof ApiError) || error.status !== 401) throw error;
-    return send<T>(path, options, await sessionSource({ renew: true }));
+    return send<T>(path, options, await sessionSource({ renew: true, ask }));
   }
 }
 

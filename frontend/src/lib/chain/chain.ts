@@ -1,7 +1,6 @@
 // Everything that needs the agent, as one chunk: `const chain = await loadChain()`.
 export { callQuery, callUpdate, ChainUnavailable, Principal, type Certified, type Stage, type Target } from './agent';
-export { verifyBlock, principalText, type VerifiedBlock } from './log';
-export { shownValue, valueHash } from './icrc3';
+export { shownBlock, verifyBlock, type VerifiedBlock } from './log';
 export * from '@/lib/identity/keys';
 export { accountOf, log, some } from '@/lib/contracts/common';
 export { cooperative } from '@/lib/contracts/cooperative';

@@ -60,13 +60,15 @@ export async function checkHashChain(blocks: readonly { id: bigint; block: Icrc3
   }
 }
 
-/** As a person reads it: nested lists of names and values. Blobs are hex. */
+/** As a person reads it: nested lists of names and values. */
 export type Shown = string | Shown[] | { [key: string]: Shown };
-export function shownValue(value: Icrc3Value): Shown {
+
+/** `blob`: how to write bytes, given the name they stand under. */
+export function shownValue(value: Icrc3Value, blob: (data: Bytes, name: string) => string = toHex, name = ''): Shown {
   if ('Nat' in value) return value.Nat.toString();
   if ('Int' in value) return value.Int.toString();
   if ('Text' in value) return value.Text;
-  if ('Blob' in value) return toHex(Uint8Array.from(value.Blob));
-  if ('Array' in value) return value.Array.map(shownValue);
-  return Object.fromEntries(value.Map.map(([key, item]) => [key, shownValue(item)]));
+  if ('Blob' in value) return blob(Uint8Array.from(value.Blob), name);
+  if ('Array' in value) return value.Array.map((item) => shownValue(item, blob, name));
+  return Object.fromEntries(value.Map.map(([key, item]) => [key, shownValue(item, blob, key)]));
 }

@@ -4,7 +4,7 @@ import { Principal } from '@icp-sdk/core/principal';
 import { equal, fromHex, toHex } from '@/lib/bytes';
 import { log, type GetBlocksAnswer, type Icrc3Value, type Opt, type TipCertificate } from '@/lib/contracts/common';
 import { callQuery } from './agent';
-import { ChainBroken, checkHashChain, valueHash } from './icrc3';
+import { ChainBroken, checkHashChain, shownValue, valueHash, type Shown } from './icrc3';
 
 const PAGE = 100n;
 
@@ -79,4 +79,9 @@ function leb128(data: Uint8Array): bigint {
   return data.reduceRight((sum, byte) => (sum << 7n) | BigInt(byte & 0x7f), 0n);
 }
 
-export const principalText = (raw: Uint8Array): string => Principal.fromUint8Array(raw).toText();
+const MAX_PRINCIPAL_BYTES = 29;
+const NO_PRINCIPALS = new Set(['memo', 'key']);
+
+/** A block as a person reads it: principals in their own text, other bytes in hex. */
+export const shownBlock = (block: Icrc3Value): Shown =>
+  shownValue(block, (data, name) => (data.length > 0 && data.length <= MAX_PRINCIPAL_BYTES && !NO_PRINCIPALS.has(name) ? Principal.fromUint8Array(data).toText() : toHex(data)));

@@ -33,7 +33,13 @@ export const isExpired = (record: IdentityRecord, nowMs = Date.now()): boolean =
 
 /** Which identity was used last: its public principal, nothing secret. */
 export const currentPrincipal = {
-  get: (): string | null => localStorage.getItem(CURRENT),
+  get: (): string | null => {
+    try {
+      return localStorage.getItem(CURRENT);
+    } catch {
+      return null; // storage is forbidden: nobody was here before
+    }
+  },
   set: (principal: string | null): void => {
     if (principal) localStorage.setItem(CURRENT, principal);
     else localStorage.removeItem(CURRENT);

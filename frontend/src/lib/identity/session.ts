@@ -80,17 +80,19 @@ export function requireIdentity(): Promise<IdentityRecord> {
   return asked;
 }
 
-async function openApiSession(): Promise<string> {
-  const identity = await requireIdentity();
+async function openApiSession(ask: boolean): Promise<string> {
+  const { identity: current } = session;
+  const identity = current && !isExpired(current) ? current : ask ? await requireIdentity() : null;
+  if (!identity) throw new NotSignedIn();
   const [{ proveSignIn }, { challenge, message }] = await Promise.all([import('./keys'), askChallenge(identity.principal)]);
   const answer = await signIn(await proveSignIn(identity, challenge, message));
   return answer.session;
 }
 
-setSessionSource(({ renew }) => {
+setSessionSource(({ renew, ask }) => {
   if (renew) apiSecret = null;
   if (!apiSecret) {
-    const opening = openApiSession();
+    const opening = openApiSession(ask);
     apiSecret = opening;
     opening.catch(() => {
       if (apiSecret === opening) apiSecret = null;
