@@ -1,7 +1,8 @@
 """What a dataset shows of itself before anybody may read it: its schema, statistics of each column, and a synthetic sample.
 
 Made on the owner's machine from the CSV file; the four JSON texts are public and their hashes go on the chain. The sample is drawn column
-by column from the statistics alone, so that no row of it is a row of the file. The browser does the same (frontend/src/lib/profile).
+by column from the statistics alone, so that no row of it is a row of the file. The page makes its own (frontend/src/lib/profile), in the
+same form, with other bins and fewer values shown.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ class Command(BaseCommand):
             with Supervisor(state, dict(os.environ)) as supervisor:
                 url = _start(supervisor, state, options["port"], self.stdout.write)
                 seed = _play(supervisor, url, state) if options["seed"] else None
-                self.stdout.write("" if seed else _invitation(url))
+                self.stdout.write(f"\n  the page is at {url}; the story is being played there" if seed else _invitation(url))
                 while not stopped.asked:
                     for sentence in supervisor.watch():
                         self.stderr.write(sentence)
