@@ -100,8 +100,8 @@ class Story:
                 known = person.registry.dataset_get(dataset_id)
                 if known is None or known.get("policy") is None:
                     person.policy_set(dataset_id, contributor.terms(workers, self.cast.purpose))
+                self._until(lambda i=dataset_id: self.market.dataset(i)["policy"], "the policy to be indexed")  # type: ignore[misc]
                 if contributor.decision == "AutoApprove":
-                    self._until(lambda i=dataset_id: self.market.dataset(i)["policy"], "the policy to be indexed")  # type: ignore[misc]
                     person.key_give(dataset_id, 1, prepared.sealed, workers)
                 self.say(f"    {contributor.title}: dataset {dataset_id}, {prepared.description.rows} rows, {contributor.decision}")
 
