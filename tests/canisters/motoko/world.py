@@ -403,8 +403,16 @@ class Model:
                 )
 
     def state(self, proposal_id: int) -> dict[str, Any]:
-        """Carried out as far as it can be."""
-        state: dict[str, Any] = ok(self.as_(self.world.person()).proposal_execute(proposal_id))["state"]
+        """Carried out as far as it can be. Somebody's call or the canister's own timer may be at it already: that is waited for."""
+        anybody = self.as_(self.world.person())
+
+        def carried_out() -> dict[str, Any]:
+            state: dict[str, Any] = ok(anybody.proposal_execute(proposal_id))["state"]
+            return state
+
+        state = carried_out()
+        if state == {"Installing": None}:
+            state = self.world.eventually(carried_out, lambda seen: seen != {"Installing": None})
         return state
 
     def adopt(self, kind: dict[str, Any]) -> int:
@@ -418,6 +426,7 @@ class Model:
         proposal_id = self.propose({"Release": self.releases[index][0]})
         self.upload(proposal_id, index)
         self.vote(proposal_id, True, *self.holders)
+        self.state(proposal_id)
         return proposal_id
 
     def ask(self, who: ChainAgent, *inputs: dict[str, Any], most: int = 10**12) -> dict[str, Any]:
