@@ -74,6 +74,9 @@ def _linked(model_c: str, interface_h: str, plan: Plan) -> bytes:
         here = Path(folder)
         (here / "model.c").write_text(model_c)
         (here / "interface.h").write_text(interface_h)
+        # Each header includes what it stands on, and what a network does not use leaves no trace in its module.
+        headers = sorted(path.name for path in KERNELS.glob("*.h"))
+        (here / "kernels.h").write_text("".join(f'#include "{name}"\n' for name in headers))
         command = [
             sys.executable, "-m", "ziglang", "cc", *FLAGS, f"-Wl,--initial-memory={plan.pages * PAGE_BYTES}",
             "-I", str(here), "-I", str(KERNELS), "-o", "module.wasm", "model.c", str(SHELL / "canister.c"),

@@ -10,17 +10,6 @@ from .memory import Plan
 from .operators import Kernel
 from .operators.activations import Activation
 
-HEADERS = (
-    "base.h",
-    "functions.h",
-    "conv_input.h",
-    "dense_f32.h",
-    "dense_int8.h",
-    "conv_f32.h",
-    "conv_int8.h",
-    "pool.h",
-    "rows.h",
-)
 _HEAD = """\
 // A network as C, written by canisters.compiler: {macs} multiply-accumulates, {weights} bytes of weights.
 // Every tensor has a fixed address (T_), so have packed weights (W_) and scratch (S_). No allocation, no imports, no state of its own.
@@ -66,7 +55,7 @@ def emit_c(graph: Graph, kernels: Mapping[str, Kernel], plan: Plan) -> str:
         calls.append(f"  {function}();")
     macs = sum(kernel.macs for kernel in kernels.values())
     lines = [_HEAD.format(macs=f"{macs:,}", weights=f"{len(plan.weights_data):,}")]
-    lines += [f'#include "{header}"' for header in HEADERS]
+    lines += ['#include "kernels.h"']
     lines += ["", *_addresses(graph, plan, names), "", *functions, "void model_run(void) {", *calls, "}", ""]
     return "\n".join(lines)
 

@@ -1,15 +1,7 @@
 // A network as C, written by canisters.compiler: 23,200 multiply-accumulates, 5,808 bytes of weights.
 // Every tensor has a fixed address (T_), so have packed weights (W_) and scratch (S_). No allocation, no imports, no state of its own.
 
-#include "base.h"
-#include "functions.h"
-#include "conv_input.h"
-#include "dense_f32.h"
-#include "dense_int8.h"
-#include "conv_f32.h"
-#include "conv_int8.h"
-#include "pool.h"
-#include "rows.h"
+#include "kernels.h"
 
 #define T_image 0x7c10u  // float32 (1, 1, 8, 8) input
 #define T_r1 0x7240u  // float32 (1, 8, 8, 8)

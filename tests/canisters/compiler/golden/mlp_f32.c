@@ -1,15 +1,7 @@
 // A network as C, written by canisters.compiler: 512 multiply-accumulates, 2,512 bytes of weights.
 // Every tensor has a fixed address (T_), so have packed weights (W_) and scratch (S_). No allocation, no imports, no state of its own.
 
-#include "base.h"
-#include "functions.h"
-#include "conv_input.h"
-#include "dense_f32.h"
-#include "dense_int8.h"
-#include "conv_f32.h"
-#include "conv_int8.h"
-#include "pool.h"
-#include "rows.h"
+#include "kernels.h"
 
 #define T_features 0x74c0u  // float32 (1, 30) input
 #define T_mean 0x10000u  // float32 (30) constant
