@@ -89,10 +89,11 @@ class Stack:
 
 
 @contextmanager
-def running_marketplace(state: Path) -> Iterator[str]:
-    """`manage.py up` on `state`; gives the page's address and ends everything afterwards."""
+def running_marketplace(state: Path, database_url: str | None = None) -> Iterator[str]:
+    """`manage.py up` on `state`, by default with its own database; gives the page's address and ends everything afterwards."""
     state.mkdir(parents=True, exist_ok=True)
     environment = {k: v for k, v in os.environ.items() if k not in ("IC_URL", "REDIS_URL", "DATABASE_URL")}
+    environment |= {"DATABASE_URL": database_url} if database_url else {}
     command = [sys.executable, "manage.py", "up", "--port", "0"]
     with (state / "up.log").open("ab") as log:
         process = subprocess.Popen(
@@ -131,8 +132,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="session")
-def marketplace_at() -> Callable[[Path], AbstractContextManager[str]]:
-    """Start a marketplace of one's own on a folder."""
+def marketplace_at() -> Callable[..., AbstractContextManager[str]]:
+    """Start a marketplace of one's own on a folder (and a database, by its address)."""
     return running_marketplace
 
 

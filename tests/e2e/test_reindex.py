@@ -14,6 +14,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.postgres import postgres
+
 pytestmark = pytest.mark.story
 
 
@@ -40,10 +42,14 @@ def answers(api: str, story: dict[str, Any]) -> dict[str, bytes]:
     return {**{address: answer.content for address, answer in got.items()}, "logs": str(moving["logs"]).encode()}
 
 
+def differing(before: dict[str, bytes], after: dict[str, bytes]) -> dict[str, tuple[bytes, bytes]]:
+    return {address: (said[:400], after[address][:400]) for address, said in before.items() if said != after[address]}
+
+
 @contextmanager
-def second_marketplace(environment: dict[str, str], folder: Path) -> Iterator[str]:
+def second_marketplace(environment: dict[str, str], database_url: str) -> Iterator[str]:
     """Another web server on an empty database, filled by `manage.py reindex` from the chain alone."""
-    environment = {**environment, "DATABASE_URL": f"sqlite:///{folder}/second.sqlite3"}
+    environment = {**environment, "DATABASE_URL": database_url}
     for command in (["migrate", "--no-input", "-v", "0"], ["reindex"]):
         done = subprocess.run([sys.executable, "manage.py", *command], env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -69,11 +75,19 @@ def second_marketplace(environment: dict[str, str], folder: Path) -> Iterator[st
 def test_a_rebuilt_database_gives_the_same_answers_byte_for_byte(stack: Any, tmp_path: Path) -> None:
     before = answers(stack.api, stack.story)
 
-    with second_marketplace(stack.environment, tmp_path) as api:
+    with second_marketplace(stack.environment, f"sqlite:///{tmp_path}/second.sqlite3") as api:
         rebuilt = answers(api, stack.story)
 
-    differing = {address: (before[address][:400], rebuilt[address][:400]) for address in before if before[address] != rebuilt[address]}
-    assert differing == {}
+    assert differing(before, rebuilt) == {}
+
+
+def test_an_index_in_postgresql_gives_the_same_answers_byte_for_byte(stack: Any) -> None:
+    before = answers(stack.api, stack.story)
+
+    with postgres() as database_url, second_marketplace(stack.environment, database_url) as api:
+        rebuilt = answers(api, stack.story)
+
+    assert differing(before, rebuilt) == {}
 
 
 def test_reindexing_the_database_in_use_changes_no_answer(stack: Any) -> None:
