@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Sum
 
+from marketplace.chain.follower import follow_now
 from marketplace.client.sealing import Manifest, SealBroken
 from marketplace.core.blobs import blob_keep, store
 from marketplace.core.errors import Invalid, NotAllowed, NotFound, TooLarge, WrongState
@@ -112,6 +113,8 @@ def wrapped_key_put(*, principal: str, dataset_id: int, version: int, worker: st
     """Keep a content key that its owner wrapped for one worker. Sent again, it replaces the one before.
 
     Raises: NotFound, NotAllowed (another's dataset), Invalid (not 113 bytes), WrongState (too many)."""
+    if selectors.dataset_version(dataset_id, version) is None:
+        follow_now("registry")  # the owner may have signed it a moment ago, past us
     require_owner(dataset_id, principal)
     if selectors.dataset_version(dataset_id, version) is None:
         raise NotFound(f"Dataset {dataset_id} has no version {version}.")

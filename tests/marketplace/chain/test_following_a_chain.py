@@ -13,7 +13,7 @@ from marketplace.chain.canisters import ok, registry
 from marketplace.chain.follower import follow_now, look
 from marketplace.chain.models import LogCursor
 from tests.marketplace.builders import policy_terms, version_args
-from tests.marketplace.conftest import Api, Chain
+from tests.marketplace.conftest import Api, Chain, SignedIn
 
 pytestmark = pytest.mark.slow
 
@@ -45,6 +45,17 @@ def test_what_is_done_on_the_chain_is_in_the_api_at_once(chain: Chain, api: Api)
     assert shown["owner"] == str(owner.principal)
     assert shown["policy"]["decision"] == "AutoApprove"
     assert [event["btype"] for event in shown["history"]] == ["dataset_registered", "policy_set"]
+
+
+def test_a_key_is_taken_for_a_dataset_that_was_registered_a_moment_ago(chain: Chain, signed_in: SignedIn) -> None:
+    owner, worker = KeyIdentity(), KeyIdentity().principal
+    follow_now()
+    dataset_id = register(chain.agent(owner))
+
+    answer = signed_in(owner).put(f"datasets/{dataset_id}/versions/1/keys/{worker}", raw=b"k" * 113)
+    missing = signed_in(owner).put(f"datasets/{dataset_id + 1}/versions/1/keys/{worker}", raw=b"k" * 113)
+
+    assert (answer.status_code, missing.status_code) == (204, 404)
 
 
 def test_the_index_made_anew_gives_the_same_answers_byte_for_byte(chain: Chain, api: Api) -> None:
