@@ -1,5 +1,5 @@
 # The only way in. `make run` and `make test` set up all they need by themselves; nothing is installed outside this folder.
-.PHONY: run test check story bench setup build lint lock clean help
+.PHONY: run test check story bench setup build lint lint-python lint-page lock clean help
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
@@ -26,14 +26,19 @@ story: build ## the whole line headless, from an empty state: writes var/story.j
 test: check ## set up, then every test: unit, contract, story, browser
 	@$(PYTEST) -m "slow or story or browser"
 
-check: build lint ## set up, then lint, types, import rules and the quick tests
+check: build ## set up, then lint, types, import rules and the quick tests
+	@$(MAKE) --no-print-directory -j2 -O lint
 	@$(PYTEST) -m "not slow and not story and not browser"
 	@cd frontend && $(NPM) run --silent test
 
-lint:
+lint: lint-python lint-page
+
+lint-python:
 	@.venv/bin/ruff check .
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
+
+lint-page:
 	@cd frontend && $(NPM) run --silent lint && $(NPM) run --silent typecheck
 
 bench: build ## measured figures: instructions and ratios, written to var/bench.json

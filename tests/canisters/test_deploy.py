@@ -20,6 +20,8 @@ from canisters.deploy import MAINNET_ROOT_KEY, CannotDeploy, deploy, main
 from canisters.interface import leb128
 from canisters.interface.principal import Principal
 
+pytestmark = pytest.mark.slow
+
 
 def with_another_hash(wasm: bytes) -> bytes:
     """The same module with one more custom section: it does the same and has another hash."""
@@ -100,7 +102,6 @@ def test_a_network_on_another_port_is_the_same_network(
     deploy(replica.url, state)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("lines", [0, 1, 3, 5, 7])
 def test_a_deployment_killed_at_any_step_goes_on_where_it_was(
     replica: Any, tmp_path: Path, lines: int, repository: Path

@@ -17,6 +17,8 @@ import training
 from training.canonical import canonical_json
 from training.loop import DEVICE_VARIABLE
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_run_gives_metrics_values_for_every_dataset_and_a_card(finished, problem):
     outcome = finished.outcome
@@ -74,7 +76,6 @@ def test_events_tell_the_phases_in_order_every_epoch_and_every_coalition(finishe
     json.dumps(finished.events, allow_nan=False)
 
 
-@pytest.mark.slow
 def test_the_same_again_gives_the_same_bytes(finished, problem):
     again = problem.run(parts=list(reversed(problem.parts)))
 
@@ -82,7 +83,6 @@ def test_the_same_again_gives_the_same_bytes(finished, problem):
     assert again.onnx == finished.outcome.onnx
 
 
-@pytest.mark.slow
 def test_another_process_with_other_threads_and_hashes_gives_the_same_bytes(finished, problem, tmp_path):
     (tmp_path / "evaluation").write_bytes(problem.evaluation)
     for part in problem.parts:
@@ -186,7 +186,6 @@ def test_a_prediction_that_is_no_number_is_told_with_advice(problem):
         problem.run(parts=tiny, evaluation=extreme)
 
 
-@pytest.mark.slow
 def test_a_contributor_who_copied_the_evaluation_set_gets_nothing(problem):
     outcome = problem.run(parts=[*problem.parts[:2], training.Part(3, problem.evaluation)], valuation={"seeds": 2})
 
@@ -203,7 +202,6 @@ def test_more_datasets_than_exact_can_take_are_valued_by_sampling(sampled):
     assert [entry.dataset_id for entry in sampled.outcome.attribution] == list(range(1, 8))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("utility", ["log_loss", "balanced_accuracy"])
 def test_the_config_chooses_what_data_is_valued_by(problem, utility):
     outcome = problem.run(utility=utility, valuation={"seeds": 1})

@@ -10,6 +10,8 @@ from canisters.client import CallRejected, ChainAgent, anonymous
 from canisters.client.management import Management
 from tests.canisters.motoko.world import CWT, ENCRYPTION_KEY, FEE, Model, World, err, ok, sha
 
+pytestmark = pytest.mark.slow
+
 
 def height(world: World, name: str) -> int:
     length: int = getattr(world, name)(world.operator).icrc3_get_blocks([])["log_length"]
@@ -369,7 +371,6 @@ def test_nobody_but_a_cooperative_of_the_factory_asks_it_for_an_upgrade(world: W
         assert answer == {"Err": "only a cooperative of this factory can ask"}
 
 
-@pytest.mark.slow
 def test_a_chunk_that_the_manifest_does_not_name_is_refused(world: World) -> None:
     live = world.model()
     proposal_id = live.propose({"Release": live.releases[0][0]})
@@ -388,7 +389,6 @@ def test_a_chunk_that_the_manifest_does_not_name_is_refused(world: World) -> Non
     assert live.as_(world.operator).proposal_get(proposal_id)["weights_staged"] == []
 
 
-@pytest.mark.slow
 def test_nobody_asks_the_inference_canister_past_the_cooperative(world: World) -> None:
     live = world.model()
     live.release()

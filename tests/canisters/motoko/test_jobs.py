@@ -25,6 +25,8 @@ from tests.canisters.motoko.world import (
     together,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def state_of(world: World, job_id: int) -> str:
     return next(iter(world.job(job_id)["state"]))
@@ -288,7 +290,6 @@ def test_a_payout_that_does_not_cover_the_ledgers_fee_stays_due(world: World) ->
     assert world.escrow(job_id) == 10 * CWT
 
 
-@pytest.mark.slow
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(values=st.lists(st.integers(-(10**9), 10**9), min_size=1, max_size=9), bps=st.integers(1_000, 10_000))
 def test_whatever_the_attribution_shares_and_payouts_sum_to_the_whole(
@@ -373,7 +374,6 @@ def test_a_result_after_the_time_to_finish_is_refused(world: World) -> None:
     )
 
 
-@pytest.mark.slow
 def test_claim_and_cancel_and_revocation_at_once_end_in_one_of_them(world: World) -> None:
     owner, builder = world.person(), world.rich()
     dataset_id = world.dataset(owner)
@@ -393,7 +393,6 @@ def test_claim_and_cancel_and_revocation_at_once_end_in_one_of_them(world: World
         assert due(world, job_id) == (0 if state == "Claimed" else 10 * CWT)
 
 
-@pytest.mark.slow
 def test_two_workers_that_claim_at_once_do_not_both_get_the_job(world: World) -> None:
     second = other_worker(world)
     dataset_id = world.dataset(world.person(), workers=[world.worker.principal, second.principal], max_uses=5)

@@ -12,12 +12,13 @@ from canisters.client.contracts import service
 from canisters.interface.icrc3 import from_value
 from tests.canisters.motoko.world import CWT, FEE, World, btypes, ok, proven_log, split
 
+pytestmark = pytest.mark.slow
+
 
 def logs(world: World) -> dict[str, Contract]:
     return {name: getattr(world, name)(world.person()) for name in ("registry", "jobs", "ledger", "cooperatives")}
 
 
-@pytest.mark.slow
 def test_every_canisters_log_chains_up_to_a_certified_tip(world: World) -> None:
     model = world.model(manners=())
     model.propose({"Parameters": world.parameters()})
@@ -106,7 +107,6 @@ def test_the_table_of_blocks_has_every_type(world: World, repository: Path, name
     assert set(re.findall(r"^\| `(\w+)`", section, re.MULTILINE)) == offered
 
 
-@pytest.mark.slow
 def test_the_table_of_blocks_has_every_type_of_a_cooperative(world: World, repository: Path) -> None:
     section = (repository / "docs/log.md").read_text().split("## cooperative\n")[1].split("\n## ")[0]
     cooperative = world.model(manners=()).as_(world.person())
