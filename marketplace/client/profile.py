@@ -1,8 +1,8 @@
 """What a dataset shows of itself before anybody may read it: its schema, statistics of each column, and a synthetic sample.
 
 Made on the owner's machine from the CSV file; the four JSON texts are public and their hashes go on the chain. The sample is drawn column
-by column from the statistics alone, so that no row of it is a row of the file. The page makes its own (frontend/src/lib/profile), in the
-same form, with other bins and fewer values shown.
+by column from the statistics alone, so that no row of it is a row of the file. A value that fewer than RARE rows share is named nowhere:
+it could point at a person. The page makes its own (frontend/src/lib/profile), in the same form, with other bins.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ Json = dict[str, Any]
 BINS = 10
 MOCK_ROWS = 8
 MAX_CATEGORIES = 20
+RARE = 5
 MAX_COLUMNS = 1000
 
 
@@ -137,7 +138,9 @@ def _numbers(present: list[str]) -> list[float]:
 
 
 def _top(present: list[str]) -> list[list[Any]]:
-    return [[value, count] for value, count in sorted(Counter(present).items(), key=lambda item: (-item[1], item[0]))]
+    """Values with their counts, most frequent first, without those that fewer than RARE rows share."""
+    shared = [(value, count) for value, count in Counter(present).items() if count >= RARE]
+    return [[value, count] for value, count in sorted(shared, key=lambda item: (-item[1], item[0]))]
 
 
 def _histogram(numbers: list[float]) -> list[list[float]]:

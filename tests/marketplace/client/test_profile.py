@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marketplace.client.profile import MOCK_ROWS, UnreadableTable, describe, read_table
+from marketplace.client.profile import MOCK_ROWS, RARE, UnreadableTable, describe, read_table
 
 TABLE = b"age,weight,sex,smokes,note\n31,70.5,f,true,first visit\n44,81.25,m,false,second visit\n,66,f,true,third visit\n"
 
@@ -26,9 +26,18 @@ def test_columns_are_described_by_what_they_hold() -> None:
     }
     assert columns["age"]["missing"] == 1
     assert (columns["weight"]["min"], columns["weight"]["max"]) == (66.0, 81.25)
-    assert columns["sex"]["top"] == [["f", 2], ["m", 1]]
+    assert columns["sex"]["top"] == []
     assert columns["note"]["top"] is None
     assert described.rows == 3
+
+
+def test_a_value_that_few_rows_share_is_named_nowhere() -> None:
+    common, rare = b"benign\n" * RARE, b"malignant\n" * (RARE - 1)
+
+    described = describe(b"diagnosis\n" + common + rare)
+
+    assert json.loads(described.profile)["columns"][0]["top"] == [["benign", RARE]]
+    assert not any(b"malignant" in text for text in (described.schema, described.profile, described.mock))
 
 
 def test_the_sample_has_no_row_and_no_free_text_of_the_file() -> None:
