@@ -104,6 +104,9 @@ class Executor:
         entry = Entry(Kind.UPDATE, message.method)
         if not canister.sandbox.has(entry):
             entry = Entry(Kind.REPLICATED_QUERY, message.method)
+        if canister.sandbox.has(Entry(Kind.COMPOSITE_QUERY, message.method)):
+            text = f"Error from Canister {text_of(canister.id)}: Composite query cannot be called in replicated mode."
+            return Reject(CANISTER_ERROR, text, "IC0527")
         if not canister.sandbox.has(entry):
             text = f"Error from Canister {text_of(canister.id)}: Canister has no update method '{message.method}'."
             return Reject(DESTINATION_INVALID, text, "IC0536")

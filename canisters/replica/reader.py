@@ -8,8 +8,9 @@ from __future__ import annotations
 import threading
 import time
 
-from .builtin import no_module, text_of
+from .builtin import text_of
 from .certification import Certification
+from .composite import CompositeQueries, NotSettled, query_entry
 from .engine.contract import INSPECT_INSTRUCTION_LIMIT, QUERY_INSTRUCTION_LIMIT, Entry, Environment, Kind, Outcome
 from .executor import BUILTINS, Executor
 from .ingress import Authenticated
@@ -18,7 +19,6 @@ from .state import (
     CANISTER_REJECT,
     DESTINATION_INVALID,
     RUNNING,
-    STOPPED,
     SYS_TRANSIENT,
     Answer,
     Canister,
@@ -35,6 +35,7 @@ class Reader:
     def __init__(self, executor: Executor, certification: Certification) -> None:
         self.executor = executor
         self.certification = certification
+        self.composites = CompositeQueries(executor, certification)
         self.settled = threading.Condition()
 
     def inspect(self, arrived: Authenticated) -> Reject | None:
@@ -68,19 +69,24 @@ class Reader:
         until = time.monotonic() + WAIT_S
         while True:
             canister = self.executor.network.canisters.get(asked.canister_id)
-            if canister is None:
-                return _not_found(asked.canister_id)
-            refused, entry = _query_entry(canister, method)
-            if refused is not None or entry is None:
-                return refused or no_module(canister)
-            environment = self.executor.environment(canister, caller, argument)
-            environment.instruction_limit = QUERY_INSTRUCTION_LIMIT
-            outcome = self._run(canister, entry, environment, certified=True)
-            if outcome is not None:
-                return self._answer(canister, outcome)
+            refused, entry = query_entry(canister, asked.canister_id, method)
+            if canister is None or entry is None:
+                return refused or _not_found(asked.canister_id)
+            busy = canister
+            if entry.kind is Kind.COMPOSITE_QUERY:
+                try:
+                    return self.composites.query(canister.id, method, argument, caller)
+                except NotSettled as unsettled:
+                    busy = unsettled.canister
+            else:
+                environment = self.executor.environment(canister, caller, argument)
+                environment.instruction_limit = QUERY_INSTRUCTION_LIMIT
+                outcome = self._run(canister, entry, environment, certified=True)
+                if outcome is not None:
+                    return self._answer(canister, outcome)
             if time.monotonic() > until:
-                return Reject(SYS_TRANSIENT, f"Canister {text_of(canister.id)} is busy with a long message", "IC0209")
-            self._wait(canister)
+                return Reject(SYS_TRANSIENT, f"Canister {text_of(busy.id)} is busy with a long message", "IC0209")
+            self._wait(busy)
 
     def _wait(self, canister: Canister) -> None:
         with self.settled:
@@ -105,9 +111,6 @@ class Reader:
     def _answer(self, canister: Canister, outcome: Outcome) -> Answer:
         if outcome.trapped is not None:
             return Reject(CANISTER_ERROR, self.executor.explain(canister, outcome.trapped), outcome.trapped.code)
-        if outcome.calls:
-            text = "Calls from composite queries are not offered by the embedded network"
-            return Reject(CANISTER_ERROR, text, "IC0527")
         if outcome.reply is not None:
             return Reply(outcome.reply)
         if outcome.reject is not None:
@@ -118,17 +121,3 @@ class Reader:
 
 def _not_found(canister_id: bytes) -> Reject:
     return Reject(DESTINATION_INVALID, f"Canister {text_of(canister_id)} not found", "IC0301")
-
-
-def _query_entry(canister: Canister, method: str) -> tuple[Reject | None, Entry | None]:
-    if canister.status == STOPPED:
-        text = f"Canister {text_of(canister.id)} is stopped and therefore does not have a CallContextManager"
-        return Reject(CANISTER_ERROR, text, "IC0508"), None
-    sandbox = canister.sandbox
-    if sandbox is None:
-        return no_module(canister), None
-    for kind in (Kind.QUERY, Kind.COMPOSITE_QUERY):
-        if sandbox.has(Entry(kind, method)):
-            return None, Entry(kind, method)
-    text = f"Error from Canister {text_of(canister.id)}: Canister has no query method '{method}'."
-    return Reject(DESTINATION_INVALID, text, "IC0536"), None
