@@ -18,9 +18,10 @@ from canisters.interface import cbor
 from canisters.interface.principal import MalformedPrincipal, Principal
 
 from .access import require_effective_id, require_readable
+from .gateway import Gateway
 from .ingress import MAX_BODY_BYTES, Authenticated, RequestRefused, authenticate
 from .scheduler import Scheduler
-from .state import Reject, Reply
+from .state import Answer, Reject, Reply
 
 IDLE_BLOCK_S = 1.0
 SYNC_CALL_TIMEOUT_S = 10.0
@@ -50,6 +51,7 @@ class Replica:
         self._wake = asyncio.Event()
         self._queries = ThreadPoolExecutor(QUERY_THREADS, "query")
         self._blocks = ThreadPoolExecutor(1, "blocks")
+        self.gateway = Gateway(self._queried, self._called, scheduler.now_ns)
 
     def application(self) -> web.Application:
         app = web.Application(client_max_size=MAX_BODY_BYTES + 1024, middlewares=[_cors])
@@ -63,6 +65,7 @@ class Replica:
                 app.router.add_post(f"{base}/read_state", self.read_state)
         if not self.scheduler.real_time:
             app.router.add_post("/_/time", self.move_time)
+        app.router.add_route("*", "/{path:.*}", self.gateway.handle)  # whatever is not the network's own
         app.cleanup_ctx.append(self._producing)
         app.on_shutdown.append(self._release_waiting)
         return app
@@ -136,15 +139,34 @@ class Replica:
         refused = await self._take_in(arrived)
         if refused is not None:
             return _refusal(refused)
-        if not self.scheduler.is_answered(arrived.request_id):
-            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiting.setdefault(arrived.request_id, []).append(future)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(future, SYNC_CALL_TIMEOUT_S)
-        if not self.scheduler.is_answered(arrived.request_id):
-            self._forget_done(arrived.request_id)
+        if not await self._answered(arrived.request_id):
             return web.Response(status=202)
         return _body({"status": "replied", "certificate": self._certificate([(b"request_status", arrived.request_id)])})
+
+    async def _answered(self, request_id: bytes) -> bool:
+        """Whether the certified answer comes in time."""
+        if not self.scheduler.is_answered(request_id):
+            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.setdefault(request_id, []).append(future)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(future, SYNC_CALL_TIMEOUT_S)
+        if self.scheduler.is_answered(request_id):
+            return True
+        self._forget_done(request_id)
+        return False
+
+    async def _queried(self, asked: Authenticated) -> Answer:
+        return await asyncio.get_running_loop().run_in_executor(self._queries, self.scheduler.reader.query, asked)
+
+    async def _called(self, asked: Authenticated) -> Answer | None:
+        refused = await self._take_in(asked)
+        if refused is not None:
+            return refused
+        if not await self._answered(asked.request_id):
+            return None
+        status = self.scheduler.known(asked.request_id)
+        assert status is not None
+        return status.reject or Reply(status.reply or b"")
 
     def _forget_done(self, request_id: bytes) -> None:
         left = [future for future in self._waiting.pop(request_id, []) if not future.done()]
@@ -183,7 +205,7 @@ class Replica:
     async def query(self, request: web.Request) -> web.Response:
         asked = await self._read(request, "query")
         scheduler = self.scheduler
-        answer = await asyncio.get_running_loop().run_in_executor(self._queries, scheduler.reader.query, asked)
+        answer = await self._queried(asked)
         fields: dict[str, Any]
         if isinstance(answer, Reply):
             fields = {"status": "replied", "reply": {"arg": answer.data}}
@@ -238,7 +260,11 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @web.middleware
 async def _cors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refusals become plain-text answers; every answer, refusals too, may be read by a page of another origin."""
+    """Refusals become plain-text answers; every answer of the network, refusals too, may be read by a page of another origin.
+
+    What a canister answers as a web server is its own affair."""
+    if not request.path.startswith(("/api/", "/_/")):
+        return await handler(request)
     response: web.StreamResponse
     try:
         response = web.Response(status=204) if request.method == "OPTIONS" else await handler(request)

@@ -7,6 +7,7 @@ wasm of probe.c, which does one small thing a method."""
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import random
@@ -165,6 +166,24 @@ def chain_on() -> Iterator[Callable[[RunningReplica], Chain]]:
     yield on
     for one in made:
         one.close()
+
+
+@pytest.fixture(scope="session")
+def motoko_module(repository: Path) -> Callable[[Path], bytes]:
+    """motoko_module(path) compiles one source of the tests' own; anew only when it has changed."""
+
+    def compile_source(source: Path) -> bytes:
+        digest = hashlib.sha256(source.read_bytes()).hexdigest()[:16]
+        kept = repository / "build" / "tests" / f"{source.stem.lower()}-{digest}.wasm"
+        if not kept.exists():
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            draft = kept.with_suffix(f".{os.getpid()}")
+            compiler = repository / "tests" / "canisters" / "compile.mjs"
+            subprocess.run(["node", str(compiler), str(source), str(draft)], cwd=repository, check=True)
+            draft.replace(kept)
+        return kept.read_bytes()
+
+    return compile_source
 
 
 @pytest.fixture(scope="session")

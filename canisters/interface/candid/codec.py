@@ -38,12 +38,25 @@ def encode(signature: Sequence[Type], values: Sequence[Any]) -> bytes:
     """One message with `values` at the types of `signature`. Raises CandidError, naming the path of the value that does not fit."""
     if len(signature) != len(values):
         raise CandidError(f"{len(signature)} values are expected, not {len(values)}")
-    table = _Table()
-    references = [table.reference(type_) for type_ in signature]
+    head, references = type_table(signature)
     out = bytearray()
     for index, (type_, value) in enumerate(zip(signature, values, strict=True)):
         _write(out, resolved(type_), value, f"argument {index}" if len(values) > 1 else "the argument")
-    return bytes(MAGIC + table.encoded() + leb128.encode_unsigned(len(references)) + b"".join(references) + out)
+    return bytes(head + leb128.encode_unsigned(len(references)) + b"".join(references) + out)
+
+
+def type_table(signature: Sequence[Type]) -> tuple[bytes, list[bytes]]:
+    """What a message of these types begins with, up to its type table's end, and each type as it is written behind that."""
+    table = _Table()
+    references = [table.reference(type_) for type_ in signature]
+    return MAGIC + table.encoded(), references
+
+
+def encode_value(type_: Type, value: Any) -> bytes:
+    """A value's bytes alone, as they stand behind a message's types. Raises CandidError."""
+    out = bytearray()
+    _write(out, resolved(type_), value, "the value")
+    return bytes(out)
 
 
 class _Table:
@@ -232,6 +245,16 @@ def decode(data: bytes, expected: Sequence[Type] | None = None) -> list[Any]:
         raise CandidError("malformed message: it ends too early") from error
     except RecursionError as error:
         raise CandidError("malformed message: nested too deep") from error
+
+
+def decode_typed(data: bytes) -> list[tuple[Type, Any]]:
+    """The values of a message with the types that it gives them, to be handed on as they came. Raises CandidError."""
+    values = decode(data)
+    reader = _Reader(data)
+    reader.at = len(MAGIC)
+    reader._table()
+    found = [reader._reference(reader._signed()) for _ in range(reader._unsigned())]
+    return list(zip(found, values, strict=True))
 
 
 class _Mismatch(CandidError):

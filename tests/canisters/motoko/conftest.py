@@ -4,14 +4,13 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.canisters.conftest import RunningReplica
-from tests.canisters.motoko.world import World, sha
+from tests.canisters.motoko.world import World
 
 
 @pytest.fixture(scope="session")
@@ -23,22 +22,9 @@ def own_replica(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 @pytest.fixture(scope="session")
-def echo_module(repository: Path) -> Callable[[], bytes]:
-    """The compiled stand-in; compiled anew only when its source has changed."""
-    source = Path(__file__).parent / "standin" / "Echo.mo"
-    kept = repository / "build" / "tests" / f"echo-{sha(source.read_bytes()).hex()[:16]}.wasm"
-
-    def read() -> bytes:
-        if not kept.exists():
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            draft = kept.with_suffix(".draft")
-            subprocess.run(
-                ["node", str(source.parent / "compile.mjs"), str(source), str(draft)], cwd=repository, check=True
-            )
-            draft.replace(kept)
-        return kept.read_bytes()
-
-    return read
+def echo_module(motoko_module: Callable[[Path], bytes]) -> Callable[[], bytes]:
+    """The compiled stand-in."""
+    return lambda: motoko_module(Path(__file__).parent / "standin" / "Echo.mo")
 
 
 @pytest.fixture(scope="session")
