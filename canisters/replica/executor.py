@@ -41,7 +41,7 @@ from .state import (
     Response,
     StopWaiter,
 )  # fmt: skip
-from .store import Store, StoreUnwritable
+from .store import Step, Store, StoreUnwritable
 
 MESSAGE_BASE_CYCLES = 5_000_000
 MAX_OPEN_CALLS = 500  # from one canister to another. Source: developer documentation, "Resource limits"
@@ -51,11 +51,14 @@ BUILTINS = {MANAGEMENT: management.CANISTER, **cycles.CANISTERS}
 
 @dataclass
 class Changes:
-    """What a block has to write: the ids of canisters and requests whose records changed, pages in the order of their commits."""
+    """What a block has to write: the ids of canisters and requests whose records changed, and what happens to memory, in order."""
 
     canisters: set[bytes] = field(default_factory=set)
     requests: set[bytes] = field(default_factory=set)
-    pages: list[tuple[bytes, Pages]] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    snapshots: set[bytes] = field(
+        default_factory=set
+    )  # whose memory the block has touched: not in the store as it is yet
     closing: list[Sandbox] = field(default_factory=list)  # replaced instances, to be closed after the block
     others: bool = False  # queues, open calls, accounts of cycles
 
@@ -185,7 +188,7 @@ class Executor:
             if outcome.trapped is None and undo:
                 sandbox.rollback()
             elif outcome.trapped is None:
-                self.changes.pages.append((canister.id, sandbox.commit()))
+                self.changes.steps.append((canister.id, sandbox.commit()))
         for line in outcome.logs:
             canister.log(self.network.time_ns, line)
         per_instruction = 2 if canister.module and canister.module.is_wasm64 else 1
@@ -330,7 +333,7 @@ class Executor:
     # --- for the builtin canisters ---
 
     def keep_pages(self, canister: Canister, pages: Pages) -> None:
-        self.changes.pages.append((canister.id, pages))
+        self.changes.steps.append((canister.id, pages))
 
     def replace_sandbox(self, canister: Canister, fresh: Sandbox | None) -> None:
         """Put another instance in; the old one is closed when the block is done."""

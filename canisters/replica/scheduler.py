@@ -57,7 +57,7 @@ class Scheduler:
         changes = self.executor.changes
         # An idle block in real time need not be written: the clock gives its time again.
         if changes.canisters or changes.requests or changes.others or not self.real_time or self.network.height == 1:
-            self.store.write_block(self.network, changes.canisters, changes.pages, changes.requests)
+            self.store.write_block(self.network, changes.canisters, changes.steps, changes.requests)
         self.certification.refresh(changes.canisters, changes.requests)
         for sandbox in changes.closing:
             with sandbox.lock:

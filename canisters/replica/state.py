@@ -70,6 +70,30 @@ class LogLine:
 
 
 @dataclass
+class Snapshot:
+    """A canister as it was, or as its controller uploads it. Its pages are in the store under `id`, its module there or under `wasm_hash`.
+
+    Source: interface specification, "IC method take_canister_snapshot"."""
+
+    id: bytes
+    taken_at_ns: int
+    canister_version: int
+    wasm_hash: bytes | None  # None: its bytes come by upload
+    wasm_bytes: int
+    heap_bytes: int
+    stable_bytes: int
+    globals_: tuple[tuple[int, int], ...]
+    certified_data: bytes
+    global_timer_ns: int = 0
+    is_uploaded: bool = False
+    chunks: dict[bytes, bytes] = field(default_factory=dict)
+
+    @property
+    def size_bytes(self) -> int:
+        return self.wasm_bytes + self.heap_bytes + self.stable_bytes + sum(map(len, self.chunks.values()))
+
+
+@dataclass
 class Canister:
     id: bytes
     settings: Settings
@@ -84,6 +108,8 @@ class Canister:
     chunks: dict[bytes, bytes] = field(default_factory=dict)
     changes: list[dict[str, Any]] = field(default_factory=list)  # history, for canister_info
     total_changes: int = 0
+    snapshots: dict[bytes, Snapshot] = field(default_factory=dict)
+    next_snapshot: int = 0
     # not on disk as such: rebuilt from the module and the pages
     module: Module | None = None
     sandbox: Sandbox | None = None

@@ -11,6 +11,7 @@ import fcntl
 import sqlite3
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import cbor2
 
 from . import state
 from .engine import Module, Sandbox
-from .engine.contract import Closure, InvalidModule, Pages
+from .engine.contract import PAGE_BYTES, Closure, InvalidModule, Pages
 from .state import (
     Callback,
     CallContext,
@@ -30,6 +31,7 @@ from .state import (
     Network,
     Reject,
     Reply,
+    Snapshot,
 )
 
 _SCHEMA = """
@@ -41,8 +43,37 @@ CREATE TABLE IF NOT EXISTS wasm (hash BLOB PRIMARY KEY, data BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS chunk (id BLOB, hash BLOB, data BLOB, PRIMARY KEY (id, hash));
 CREATE TABLE IF NOT EXISTS ingress (request_id BLOB PRIMARY KEY, expires_ns INTEGER, value BLOB) WITHOUT ROWID;
 """
-_HEAP, _STABLE = 0, 1
+HEAP, STABLE, WASM = 0, 1, 2  # kinds of memory; the last only of snapshots that are uploaded
 FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Copied:
+    """All memory kept under one id, as it is at this point of the block, is kept under another too, instead of what that had."""
+
+    source: bytes
+    to: bytes
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """Nothing is kept under this id any more."""
+
+    id: bytes
+
+
+@dataclass(frozen=True)
+class Spliced:
+    """`data` at `offset` of one kind of memory kept under an id."""
+
+    id: bytes
+    kind: int
+    offset: int
+    data: bytes
+
+
+# What a block does to memory, in order: a canister's changed pages, or a whole memory copied, dropped or written in part.
+Step = tuple[bytes, Pages] | Copied | Dropped | Spliced
 
 
 class StoreInUse(RuntimeError):
@@ -89,14 +120,11 @@ class Store:
 
     # --- writing ---
 
-    def write_block(
-        self, network: Network, canisters: set[bytes], pages: list[tuple[bytes, Pages]], requests: set[bytes]
-    ) -> None:
-        """`canisters`, `requests`: whose records changed. `pages`: in the order in which they were committed."""
+    def write_block(self, network: Network, canisters: set[bytes], steps: list[Step], requests: set[bytes]) -> None:
+        """`canisters`, `requests`: whose records changed. `steps`: in the order in which they were taken."""
         with self._writing():
-            for canister_id, changed in pages:
-                if canister_id in network.canisters:
-                    self._write_pages(canister_id, changed)
+            for step in steps:
+                self._take(step, network)
             for canister_id in canisters:
                 self._write_canister(canister_id, network.canisters.get(canister_id))
             for request_id in requests:
@@ -136,10 +164,42 @@ class Store:
             raise StoreUnreadable(f"the module {wasm_hash.hex()} is missing from the state")
         return bytes(row[0])
 
+    def _take(self, step: Step, network: Network) -> None:
+        match step:
+            case (bytes(canister_id), Pages() as changed):
+                if canister_id in network.canisters:
+                    self._write_pages(canister_id, changed)
+            case Copied(source, to):
+                self._drop(to)
+                self._db.execute(
+                    "INSERT INTO page SELECT ?, kind, number, data FROM page WHERE id=? AND kind<2", (to, source)
+                )
+                self._db.execute(
+                    "INSERT INTO memory SELECT ?, heap_bytes, stable_bytes, globals FROM memory WHERE id=?",
+                    (to, source),
+                )
+            case Dropped(id_):
+                self._drop(id_)
+                self._db.execute("DELETE FROM chunk WHERE id=?", (id_,))
+            case Spliced(id_, kind, offset, data):
+                self._splice(id_, kind, offset, data)
+
+    def _drop(self, id_: bytes) -> None:
+        for table in ("page", "memory"):
+            self._db.execute(f"DELETE FROM {table} WHERE id=?", (id_,))
+
+    def _splice(self, id_: bytes, kind: int, offset: int, data: bytes) -> None:
+        first, last = offset // PAGE_BYTES, (offset + len(data) - 1) // PAGE_BYTES
+        old = self.read_memory(id_, kind, first * PAGE_BYTES, (last - first + 1) * PAGE_BYTES)
+        start = offset - first * PAGE_BYTES
+        new = old[:start] + data + old[start + len(data) :]
+        rows = ((id_, kind, first + i, new[i * PAGE_BYTES : (i + 1) * PAGE_BYTES]) for i in range(last - first + 1))
+        self._db.executemany("INSERT OR REPLACE INTO page VALUES (?,?,?,?)", rows)
+
     def _write_pages(self, canister_id: bytes, changed: Pages) -> None:
         for kind, replaced, pages in (
-            (_HEAP, changed.heap_replaced, changed.heap),
-            (_STABLE, changed.stable_replaced, changed.stable),
+            (HEAP, changed.heap_replaced, changed.heap),
+            (STABLE, changed.stable_replaced, changed.stable),
         ):
             if replaced:
                 self._db.execute("DELETE FROM page WHERE id=? AND kind=?", (canister_id, kind))
@@ -150,8 +210,7 @@ class Store:
 
     def _write_canister(self, canister_id: bytes, canister: Canister | None) -> None:
         if canister is None or canister.wasm_hash is None:
-            for table in ("page", "memory"):
-                self._db.execute(f"DELETE FROM {table} WHERE id=?", (canister_id,))
+            self._drop(canister_id)
         if canister is None:
             for table in ("canister", "chunk"):
                 self._db.execute(f"DELETE FROM {table} WHERE id=?", (canister_id,))
@@ -159,11 +218,16 @@ class Store:
         self._db.execute(
             "INSERT OR REPLACE INTO canister VALUES (?,?)", (canister_id, cbor2.dumps(_encode_canister(canister)))
         )
-        kept = {bytes(row[0]) for row in self._db.execute("SELECT hash FROM chunk WHERE id=?", (canister_id,))}
-        for gone in kept - set(canister.chunks):
-            self._db.execute("DELETE FROM chunk WHERE id=? AND hash=?", (canister_id, gone))
-        for new in set(canister.chunks) - kept:
-            self._db.execute("INSERT INTO chunk VALUES (?,?,?)", (canister_id, new, canister.chunks[new]))
+        self._write_chunks(canister_id, canister.chunks)
+        for snapshot in canister.snapshots.values():
+            self._write_chunks(snapshot.id, snapshot.chunks)
+
+    def _write_chunks(self, id_: bytes, chunks: dict[bytes, bytes]) -> None:
+        kept = {bytes(row[0]) for row in self._db.execute("SELECT hash FROM chunk WHERE id=?", (id_,))}
+        for gone in kept - set(chunks):
+            self._db.execute("DELETE FROM chunk WHERE id=? AND hash=?", (id_, gone))
+        for new in set(chunks) - kept:
+            self._db.execute("INSERT INTO chunk VALUES (?,?,?)", (id_, new, chunks[new]))
 
     # --- reading ---
 
@@ -181,16 +245,23 @@ class Store:
         network = _decode_network(cbor2.loads(row[0]))
         for canister_id, value in self._db.execute("SELECT id, value FROM canister").fetchall():
             canister = _decode_canister(bytes(canister_id), cbor2.loads(value))
-            chunks = self._db.execute("SELECT hash, data FROM chunk WHERE id=?", (canister_id,))
-            canister.chunks = {bytes(h): bytes(d) for h, d in chunks}
+            canister.chunks = self._read_chunks(canister.id)
+            for snapshot in canister.snapshots.values():
+                snapshot.chunks = self._read_chunks(snapshot.id)
             network.canisters[canister.id] = canister
             if canister.wasm_hash is not None:
                 canister.module = Module.prepare(self.read_wasm(canister.wasm_hash), self.cache)
-                canister.sandbox = Sandbox.restore(canister.module, self._read_pages(canister.id))
+                canister.sandbox = Sandbox.restore(canister.module, self.read_pages(canister.id))
         for request_id, value in self._db.execute("SELECT request_id, value FROM ingress"):
             network.ingress[bytes(request_id)] = _decode_status(cbor2.loads(value))
-        self._forget_unused({canister.wasm_hash for canister in network.canisters.values()})
+        canisters = network.canisters.values()
+        snapshots = {s.wasm_hash for canister in canisters for s in canister.snapshots.values()}
+        self._forget_unused(snapshots | {canister.wasm_hash for canister in canisters})
         return network
+
+    def _read_chunks(self, id_: bytes) -> dict[bytes, bytes]:
+        rows = self._db.execute("SELECT hash, data FROM chunk WHERE id=?", (id_,))
+        return {bytes(h): bytes(d) for h, d in rows}
 
     def _forget_unused(self, wasm_hashes: set[bytes | None]) -> None:
         """Drop modules that no canister runs any more, and their compiled code."""
@@ -202,17 +273,37 @@ class Store:
             if file.name[:64] not in kept or file.suffix != ".cwasm":
                 file.unlink()
 
-    def _read_pages(self, canister_id: bytes) -> Pages:
+    def read_memory(self, id_: bytes, kind: int, offset: int, size: int) -> bytes:
+        """A range of one kind of memory as it was written last; zeros where nothing was."""
+        first, last = offset // PAGE_BYTES, (offset + size - 1) // PAGE_BYTES
+        found = bytearray((last - first + 1) * PAGE_BYTES)
+        asked = (id_, kind, first, last)
+        for number, data in self._db.execute(
+            "SELECT number, data FROM page WHERE id=? AND kind=? AND number BETWEEN ? AND ?", asked
+        ):
+            at = (number - first) * PAGE_BYTES
+            found[at : at + len(data)] = data
+        start = offset - first * PAGE_BYTES
+        return bytes(found[start : start + size])
+
+    def read_pages(self, canister_id: bytes) -> Pages:
+        """The memory of a canister, or of a snapshot by its id, as it was written last. Raises StoreUnreadable."""
         row = self._db.execute(
             "SELECT heap_bytes, stable_bytes, globals FROM memory WHERE id=?", (canister_id,)
         ).fetchone()
         if row is None:
             raise StoreUnreadable(f"the memory of canister {canister_id.hex()} is missing from the state")
-        pages: tuple[dict[int, bytes], dict[int, bytes]] = ({}, {})
-        for kind, number, data in self._db.execute("SELECT kind, number, data FROM page WHERE id=?", (canister_id,)):
-            pages[kind][number] = data
         globals_ = tuple((kind, bits) for kind, bits in cbor2.loads(row[2]))
-        return Pages(pages[_HEAP], pages[_STABLE], row[0], row[1], globals_)
+        return self.read_uploaded(canister_id, row[0], row[1], globals_)
+
+    def read_uploaded(
+        self, id_: bytes, heap_bytes: int, stable_bytes: int, globals_: tuple[tuple[int, int], ...]
+    ) -> Pages:
+        """The memory kept under an id, of sizes that are known otherwise."""
+        pages: tuple[dict[int, bytes], dict[int, bytes]] = ({}, {})
+        for kind, number, data in self._db.execute("SELECT kind, number, data FROM page WHERE id=? AND kind<2", (id_,)):
+            pages[kind][number] = data
+        return Pages(pages[HEAP], pages[STABLE], heap_bytes, stable_bytes, globals_)
 
 
 # --- records as CBOR ---
@@ -229,19 +320,32 @@ def _encode_canister(canister: Canister) -> dict[str, Any]:
         "next_log",
         "changes",
         "total_changes",
+        "next_snapshot",
     )
     return {
         **{name: getattr(canister, name) for name in plain},
         "settings": dataclasses.asdict(canister.settings),
         "logs": [[line.index, line.timestamp_ns, line.content] for line in canister.logs],
+        "snapshots": [_encode_snapshot(snapshot) for snapshot in canister.snapshots.values()],
     }
+
+
+def _encode_snapshot(snapshot: Snapshot) -> dict[str, Any]:
+    return {f.name: getattr(snapshot, f.name) for f in dataclasses.fields(snapshot) if f.name != "chunks"}
+
+
+def _decode_snapshot(fields: dict[str, Any]) -> Snapshot:
+    globals_ = tuple((kind, bits) for kind, bits in fields.pop("globals_"))
+    return Snapshot(**fields, globals_=globals_)
 
 
 def _decode_canister(canister_id: bytes, fields: dict[str, Any]) -> Canister:
     settings = fields.pop("settings")
     settings["environment_variables"] = [(name, value) for name, value in settings["environment_variables"]]
     logs = [state.LogLine(*line) for line in fields.pop("logs")]
-    return Canister(id=canister_id, settings=state.Settings(**settings), logs=logs, **fields)
+    kept = [_decode_snapshot(snapshot) for snapshot in fields.pop("snapshots", [])]
+    snapshots = {snapshot.id: snapshot for snapshot in kept}
+    return Canister(id=canister_id, settings=state.Settings(**settings), logs=logs, snapshots=snapshots, **fields)
 
 
 def _encode_origin(origin: state.Origin) -> list[Any]:

@@ -49,6 +49,28 @@ class DefiniteCanisterSettings(TypedDict):
     compute_allocation: int
 
 
+# One of: metadata_upload, taken_from_canister
+SnapshotSource: TypeAlias = "dict[str, Any]"
+
+
+class Snapshot(TypedDict):
+    id: bytes
+    total_size: int
+    taken_at_timestamp: int
+
+
+# One of: f32: float, f64: float, i32: int, i64: int, v128: int
+SnapshotGlobal: TypeAlias = "dict[str, Any]"
+
+
+# One of: active: int, inactive
+CanisterTimer: TypeAlias = "dict[str, Any]"
+
+
+# One of: condition_not_satisfied, executed, ready
+LowMemoryHook: TypeAlias = "dict[str, Any]"
+
+
 class ChangeOriginFromUser(TypedDict):
     user_id: Principal
 
@@ -71,11 +93,19 @@ class ChangeDetailsCodeDeployment(TypedDict):
     module_hash: bytes
 
 
+class ChangeDetailsLoadSnapshot(TypedDict):
+    canister_version: int
+    source: SnapshotSource
+    from_canister_id: NotRequired[Principal | None]
+    taken_at_timestamp: int
+    snapshot_id: bytes
+
+
 class ChangeDetailsControllersChange(TypedDict):
     controllers: list[Principal]
 
 
-# One of: creation: ChangeDetailsCreation, code_deployment: ChangeDetailsCodeDeployment, controllers_change: ChangeDetailsControllersChange, code_uninstall
+# One of: creation: ChangeDetailsCreation, code_deployment: ChangeDetailsCodeDeployment, load_snapshot: ChangeDetailsLoadSnapshot, controllers_change: ChangeDetailsControllersChange, code_uninstall
 ChangeDetails: TypeAlias = "dict[str, Any]"
 
 
@@ -234,6 +264,80 @@ class DepositCyclesArgument(TypedDict):
     canister_id: CanisterId
 
 
+class TakeCanisterSnapshotArgument(TypedDict):
+    replace_snapshot: NotRequired[bytes | None]
+    canister_id: CanisterId
+    uninstall_code: NotRequired[bool | None]
+    sender_canister_version: NotRequired[int | None]
+
+
+class LoadCanisterSnapshotArgument(TypedDict):
+    canister_id: CanisterId
+    sender_canister_version: NotRequired[int | None]
+    snapshot_id: bytes
+
+
+class ListCanisterSnapshotsArgument(TypedDict):
+    canister_id: CanisterId
+
+
+class DeleteCanisterSnapshotArgument(TypedDict):
+    canister_id: CanisterId
+    snapshot_id: bytes
+
+
+class ReadCanisterSnapshotMetadataArgument(TypedDict):
+    canister_id: CanisterId
+    snapshot_id: bytes
+
+
+class ReadCanisterSnapshotMetadataResult(TypedDict):
+    globals: list[SnapshotGlobal]
+    canister_version: int
+    source: SnapshotSource
+    certified_data: bytes
+    global_timer: NotRequired[CanisterTimer | None]
+    on_low_wasm_memory_hook_status: NotRequired[LowMemoryHook | None]
+    wasm_module_size: int
+    stable_memory_size: int
+    wasm_chunk_store: list[ChunkHash]
+    taken_at_timestamp: int
+    wasm_memory_size: int
+
+
+class ReadCanisterSnapshotDataArgument(TypedDict):
+    kind: dict[str, Any]
+    canister_id: CanisterId
+    snapshot_id: bytes
+
+
+class ReadCanisterSnapshotDataResult(TypedDict):
+    chunk: bytes
+
+
+class UploadCanisterSnapshotMetadataArgument(TypedDict):
+    globals: list[SnapshotGlobal]
+    replace_snapshot: NotRequired[bytes | None]
+    certified_data: bytes
+    global_timer: NotRequired[CanisterTimer | None]
+    on_low_wasm_memory_hook_status: NotRequired[LowMemoryHook | None]
+    wasm_module_size: int
+    canister_id: CanisterId
+    stable_memory_size: int
+    wasm_memory_size: int
+
+
+class UploadCanisterSnapshotMetadataResult(TypedDict):
+    snapshot_id: bytes
+
+
+class UploadCanisterSnapshotDataArgument(TypedDict):
+    chunk: bytes
+    kind: dict[str, Any]
+    canister_id: CanisterId
+    snapshot_id: bytes
+
+
 class FetchCanisterLogsArgument(TypedDict):
     canister_id: CanisterId
 
@@ -330,6 +434,43 @@ class Management(Contract):
         """Update."""
         result: bytes = self.bound("raw_rand")(effective_canister_id=effective_canister_id)
         return result
+
+    def take_canister_snapshot(self, argument_0: TakeCanisterSnapshotArgument, /, *, effective_canister_id: Principal) -> Snapshot:
+        """Update."""
+        result: Snapshot = self.bound("take_canister_snapshot")(argument_0, effective_canister_id=effective_canister_id)
+        return result
+
+    def load_canister_snapshot(self, argument_0: LoadCanisterSnapshotArgument, /, *, effective_canister_id: Principal) -> None:
+        """Update."""
+        self.bound("load_canister_snapshot")(argument_0, effective_canister_id=effective_canister_id)
+
+    def list_canister_snapshots(self, argument_0: ListCanisterSnapshotsArgument, /, *, effective_canister_id: Principal) -> list[Snapshot]:
+        """Update."""
+        result: list[Snapshot] = self.bound("list_canister_snapshots")(argument_0, effective_canister_id=effective_canister_id)
+        return result
+
+    def delete_canister_snapshot(self, argument_0: DeleteCanisterSnapshotArgument, /, *, effective_canister_id: Principal) -> None:
+        """Update."""
+        self.bound("delete_canister_snapshot")(argument_0, effective_canister_id=effective_canister_id)
+
+    def read_canister_snapshot_metadata(self, argument_0: ReadCanisterSnapshotMetadataArgument, /, *, effective_canister_id: Principal) -> ReadCanisterSnapshotMetadataResult:
+        """Update."""
+        result: ReadCanisterSnapshotMetadataResult = self.bound("read_canister_snapshot_metadata")(argument_0, effective_canister_id=effective_canister_id)
+        return result
+
+    def read_canister_snapshot_data(self, argument_0: ReadCanisterSnapshotDataArgument, /, *, effective_canister_id: Principal) -> ReadCanisterSnapshotDataResult:
+        """Update."""
+        result: ReadCanisterSnapshotDataResult = self.bound("read_canister_snapshot_data")(argument_0, effective_canister_id=effective_canister_id)
+        return result
+
+    def upload_canister_snapshot_metadata(self, argument_0: UploadCanisterSnapshotMetadataArgument, /, *, effective_canister_id: Principal) -> UploadCanisterSnapshotMetadataResult:
+        """Update."""
+        result: UploadCanisterSnapshotMetadataResult = self.bound("upload_canister_snapshot_metadata")(argument_0, effective_canister_id=effective_canister_id)
+        return result
+
+    def upload_canister_snapshot_data(self, argument_0: UploadCanisterSnapshotDataArgument, /, *, effective_canister_id: Principal) -> None:
+        """Update."""
+        self.bound("upload_canister_snapshot_data")(argument_0, effective_canister_id=effective_canister_id)
 
     def fetch_canister_logs(self, argument_0: FetchCanisterLogsArgument, /, *, certified: bool = False) -> FetchCanisterLogsResult:
         """Query."""

@@ -83,15 +83,23 @@ class Sandbox:
 
     @classmethod
     def restore(cls, module: Module, pages: Pages) -> Sandbox:
-        """As committed: after a restart of the process."""
+        """As committed: after a restart of the process, or from a snapshot. Raises InvalidModule when the memory is not this module's."""
         stable = PrivateMapping(_STABLE_RESERVED_BYTES)
         stable.load(pages.stable, pages.stable_bytes)
         sandbox = cls(module, None, stable)
         sandbox.heap_replaced = sandbox.stable_replaced = False
-        if sandbox._heap is not None:
+        if tuple(kind for kind, _ in pages.globals_) != tuple(kind for kind, _ in sandbox._committed_globals):
+            sandbox.close()
+            raise InvalidModule("the module has other globals than the memory that is to be loaded")
+        if sandbox._heap is None:
+            return sandbox
+        try:
             sandbox._heap.load(pages.heap, pages.heap_bytes)
             sandbox._committed_globals = pages.globals_
             sandbox._reinstantiate()
+        except wasmtime.WasmtimeError as error:
+            sandbox.close()
+            raise InvalidModule(f"the module cannot hold the memory that is to be loaded: {error}") from error
         return sandbox
 
     def upgraded(self, module: Module, *, keep_heap: bool) -> Sandbox:
@@ -307,6 +315,11 @@ class Sandbox:
                 self._reinstantiate()
                 return
         self._write_globals(self._committed_globals)
+
+    @property
+    def committed_globals(self) -> tuple[tuple[int, int], ...]:
+        """(kind, bits) of every mutable global, as of the last commit."""
+        return self._committed_globals
 
     @property
     def heap_bytes(self) -> int:

@@ -2,7 +2,7 @@
 
 Source: interface specification, "The IC management canister"."""
 
-from . import code, lifecycle, settings
+from . import code, lifecycle, settings, snapshots
 from .canister import CANISTER
 
-__all__ = ["CANISTER", "code", "lifecycle", "settings"]
+__all__ = ["CANISTER", "code", "lifecycle", "settings", "snapshots"]

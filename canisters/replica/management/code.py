@@ -70,7 +70,11 @@ def install_chunked_code(call: Call, argument: dict[str, Any]) -> Any:
 
 @CANISTER.method
 def uninstall_code(call: Call, argument: dict[str, Any]) -> Any:
-    canister = controlled(call, argument)
+    uninstall(call, controlled(call, argument))
+
+
+def uninstall(call: Call, canister: Canister) -> None:
+    """Leave the canister without code and memory; whoever waits for its answer is told."""
     network = call.executor.network
     for context in [c for c in network.contexts.values() if c.canister_id == canister.id]:
         if not context.replied:

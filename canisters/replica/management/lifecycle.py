@@ -18,6 +18,7 @@ from canisters.replica.state import (
 )
 
 from .canister import CANISTER, MAX_CHANGES, canister_of, controlled
+from .snapshots import forget
 
 
 @CANISTER.method
@@ -53,6 +54,8 @@ def delete_canister(call: Call, argument: dict[str, Any]) -> Any:
             f"Canister {Principal(canister.id)} must be stopped before it is deleted.", "IC0510", CANISTER_ERROR
         )
     call.executor.replace_sandbox(canister, None)
+    for snapshot in list(canister.snapshots):
+        forget(call, canister, snapshot)
     del call.executor.network.canisters[canister.id]
 
 
@@ -71,7 +74,7 @@ def canister_status(call: Call, argument: dict[str, Any]) -> Any:
         "custom_sections_size": sum(len(data) for _, data in module.metadata.values()) if module else 0,
         "canister_history_size": 0,
         "wasm_chunk_store_size": sum(map(len, canister.chunks.values())),
-        "snapshots_size": 0,
+        "snapshots_size": sum(snapshot.size_bytes for snapshot in canister.snapshots.values()),
         "log_memory_store_size": sum(len(line.content) for line in canister.logs),
     }
     return {
@@ -137,6 +140,8 @@ def _change(change: dict[str, Any]) -> dict[str, Any]:
     ((kind, details),) = change["details"].items()
     if kind in ("creation", "controllers_change"):
         details = {"controllers": [Principal(c) for c in details["controllers"]]}
+    elif kind == "load_snapshot":
+        details = {**details, "source": {details["source"]: None}, "from_canister_id": None}
     elif kind == "code_deployment":
         details = {"mode": {details["mode"]: None}, "module_hash": details["module_hash"]}
     return {

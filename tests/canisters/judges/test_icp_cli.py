@@ -161,3 +161,32 @@ def test_it_refuses_a_network_with_another_root_key(icp: Icp, replica, ledger: s
 
     with pytest.raises(Failed, match="Certificate verification failed"):
         icp("canister", "status", ledger, "-n", replica.url, "-k", bytes(other).hex())
+
+
+def test_it_takes_restores_downloads_uploads_and_deletes_snapshots(icp: Icp, ledger: str, tmp_path: Path) -> None:
+    def supply() -> str:
+        return icp("canister", "call", ledger, "icrc1_total_supply", "()", "--query", "-n", "dev")
+
+    icp("canister", "stop", ledger, "-n", "dev")
+    taken = icp("canister", "snapshot", "create", ledger, "-n", "dev", "--quiet").strip()
+    icp("canister", "snapshot", "download", ledger, taken, "-n", "dev", "--output", str(tmp_path / "kept"))
+    icp("canister", "start", ledger, "-n", "dev")
+    icp("canister", "call", ledger, "faucet_claim", "()", "-n", "dev")
+    afterwards = supply()
+    icp("canister", "stop", ledger, "-n", "dev")
+    icp("canister", "snapshot", "restore", ledger, taken, "-n", "dev")
+    icp("canister", "start", ledger, "-n", "dev")
+    restored = supply()
+    icp("canister", "call", ledger, "faucet_claim", "()", "-n", "dev")
+    icp("canister", "stop", ledger, "-n", "dev")
+    put = icp(
+        "canister", "snapshot", "upload", ledger, "-n", "dev", "--input", str(tmp_path / "kept"), "--quiet"
+    ).split()[0]
+    icp("canister", "snapshot", "restore", ledger, put, "-n", "dev")
+    icp("canister", "start", ledger, "-n", "dev")
+    uploaded = supply()
+    icp("canister", "snapshot", "delete", ledger, taken, "-n", "dev")
+
+    assert ("100_000" in afterwards, "(0" in restored, "(0" in uploaded) == (True, True, True)
+    left = icp("canister", "snapshot", "list", ledger, "-n", "dev")
+    assert (put in left, taken in left) == (True, False)
