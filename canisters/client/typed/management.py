@@ -63,6 +63,21 @@ class Snapshot(TypedDict):
 SnapshotGlobal: TypeAlias = "dict[str, Any]"
 
 
+class EcdsaKeyId(TypedDict):
+    name: str
+    curve: dict[str, Any]
+
+
+class SchnorrKeyId(TypedDict):
+    algorithm: dict[str, Any]
+    name: str
+
+
+class VetkdKeyId(TypedDict):
+    name: str
+    curve: dict[str, Any]
+
+
 # One of: active: int, inactive
 CanisterTimer: TypeAlias = "dict[str, Any]"
 
@@ -338,6 +353,70 @@ class UploadCanisterSnapshotDataArgument(TypedDict):
     snapshot_id: bytes
 
 
+class EcdsaPublicKeyArgument(TypedDict):
+    key_id: EcdsaKeyId
+    canister_id: NotRequired[CanisterId | None]
+    derivation_path: list[bytes]
+
+
+class EcdsaPublicKeyResult(TypedDict):
+    public_key: bytes
+    chain_code: bytes
+
+
+class SignWithEcdsaArgument(TypedDict):
+    key_id: EcdsaKeyId
+    derivation_path: list[bytes]
+    message_hash: bytes
+
+
+class SignWithEcdsaResult(TypedDict):
+    signature: bytes
+
+
+class SchnorrPublicKeyArgument(TypedDict):
+    key_id: SchnorrKeyId
+    canister_id: NotRequired[CanisterId | None]
+    derivation_path: list[bytes]
+
+
+class SchnorrPublicKeyResult(TypedDict):
+    public_key: bytes
+    chain_code: bytes
+
+
+class SignWithSchnorrArgument(TypedDict):
+    aux: NotRequired[dict[str, Any] | None]
+    key_id: SchnorrKeyId
+    derivation_path: list[bytes]
+    message: bytes
+
+
+class SignWithSchnorrResult(TypedDict):
+    signature: bytes
+
+
+class VetkdPublicKeyArgument(TypedDict):
+    context: bytes
+    key_id: VetkdKeyId
+    canister_id: NotRequired[CanisterId | None]
+
+
+class VetkdPublicKeyResult(TypedDict):
+    public_key: bytes
+
+
+class VetkdDeriveKeyArgument(TypedDict):
+    context: bytes
+    key_id: VetkdKeyId
+    input: bytes
+    transport_public_key: bytes
+
+
+class VetkdDeriveKeyResult(TypedDict):
+    encrypted_key: bytes
+
+
 class FetchCanisterLogsArgument(TypedDict):
     canister_id: CanisterId
 
@@ -471,6 +550,36 @@ class Management(Contract):
     def upload_canister_snapshot_data(self, argument_0: UploadCanisterSnapshotDataArgument, /, *, effective_canister_id: Principal) -> None:
         """Update."""
         self.bound("upload_canister_snapshot_data")(argument_0, effective_canister_id=effective_canister_id)
+
+    def ecdsa_public_key(self, argument_0: EcdsaPublicKeyArgument, /, *, effective_canister_id: Principal) -> EcdsaPublicKeyResult:
+        """Update."""
+        result: EcdsaPublicKeyResult = self.bound("ecdsa_public_key")(argument_0, effective_canister_id=effective_canister_id)
+        return result
+
+    def sign_with_ecdsa(self, argument_0: SignWithEcdsaArgument, /, *, effective_canister_id: Principal) -> SignWithEcdsaResult:
+        """Update."""
+        result: SignWithEcdsaResult = self.bound("sign_with_ecdsa")(argument_0, effective_canister_id=effective_canister_id)
+        return result
+
+    def schnorr_public_key(self, argument_0: SchnorrPublicKeyArgument, /, *, effective_canister_id: Principal) -> SchnorrPublicKeyResult:
+        """Update."""
+        result: SchnorrPublicKeyResult = self.bound("schnorr_public_key")(argument_0, effective_canister_id=effective_canister_id)
+        return result
+
+    def sign_with_schnorr(self, argument_0: SignWithSchnorrArgument, /, *, effective_canister_id: Principal) -> SignWithSchnorrResult:
+        """Update."""
+        result: SignWithSchnorrResult = self.bound("sign_with_schnorr")(argument_0, effective_canister_id=effective_canister_id)
+        return result
+
+    def vetkd_public_key(self, argument_0: VetkdPublicKeyArgument, /, *, effective_canister_id: Principal) -> VetkdPublicKeyResult:
+        """Update."""
+        result: VetkdPublicKeyResult = self.bound("vetkd_public_key")(argument_0, effective_canister_id=effective_canister_id)
+        return result
+
+    def vetkd_derive_key(self, argument_0: VetkdDeriveKeyArgument, /, *, effective_canister_id: Principal) -> VetkdDeriveKeyResult:
+        """Update."""
+        result: VetkdDeriveKeyResult = self.bound("vetkd_derive_key")(argument_0, effective_canister_id=effective_canister_id)
+        return result
 
     def fetch_canister_logs(self, argument_0: FetchCanisterLogsArgument, /, *, certified: bool = False) -> FetchCanisterLogsResult:
         """Query."""

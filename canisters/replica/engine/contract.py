@@ -22,6 +22,9 @@ QUERY_INSTRUCTION_LIMIT = 5_000_000_000
 INSTALL_INSTRUCTION_LIMIT = 300_000_000_000
 INSPECT_INSTRUCTION_LIMIT = 200_000_000
 
+# Cycles for one signature or derived key, by the key's name. Source: developer documentation, "Cycles costs"; `vetkeys-notes`.
+KEY_FEES = {"key_1": 26_153_846_153, "test_key_1": 10_000_000_000, "dfx_test_key": 10_000_000_000}
+
 
 class OutOfInstructions:
     """How the network calls an execution that went over its limit. Source: HypervisorError, "InstructionLimitExceeded"."""

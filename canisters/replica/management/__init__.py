@@ -2,7 +2,7 @@
 
 Source: interface specification, "The IC management canister"."""
 
-from . import code, lifecycle, settings, snapshots
+from . import code, keys, lifecycle, settings, snapshots
 from .canister import CANISTER
 
-__all__ = ["CANISTER", "code", "lifecycle", "settings", "snapshots"]
+__all__ = ["CANISTER", "code", "keys", "lifecycle", "settings", "snapshots"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from canisters.replica.engine.contract import Mode
+from canisters.replica.engine.contract import KEY_FEES, Mode
 from canisters.replica.engine.execution import Execution, Trap
 
 from .registry import ANY, ANY_AND_START, REPLICATED, ic0
@@ -13,7 +13,6 @@ _U64 = (1 << 64) - 1
 
 # Cycles, 13-node subnet. Source: developer documentation, "Cycles cost"; `ic-limits` of the design notes.
 COST_CALL, COST_CALL_BYTE, COST_CREATE = 260_000, 1_000, 500_000_000_000
-COST_SIGN, COST_VETKD = 26_153_846_153, 26_153_846_153
 COST_HTTP_BASE, COST_HTTP_NODE, COST_HTTP_REQUEST_BYTE, COST_HTTP_RESPONSE_BYTE, NODES = 3_000_000, 60_000, 400, 800, 13
 
 
@@ -102,24 +101,24 @@ def cost_http_request(execution: Execution, request_size: int, max_response: int
 
 
 @ic0("IIiI>i", ANY_AND_START)
-def cost_sign_with_ecdsa(execution: Execution, _name: int, _size: int, curve: int, destination: int) -> int:
-    if curve != 0:
-        return 1
-    execution.write_u128(destination, COST_SIGN)
-    return 0
+def cost_sign_with_ecdsa(execution: Execution, name: int, size: int, curve: int, destination: int) -> int:
+    return _key_fee(execution, name, size, destination) if curve == 0 else 1
 
 
 @ic0("IIiI>i", ANY_AND_START)
-def cost_sign_with_schnorr(execution: Execution, _name: int, _size: int, algorithm: int, destination: int) -> int:
-    if algorithm not in (0, 1):
-        return 1
-    execution.write_u128(destination, COST_SIGN)
-    return 0
+def cost_sign_with_schnorr(execution: Execution, name: int, size: int, algorithm: int, destination: int) -> int:
+    return _key_fee(execution, name, size, destination) if algorithm in (0, 1) else 1
 
 
 @ic0("IIiI>i", ANY_AND_START)
-def cost_vetkd_derive_key(execution: Execution, _name: int, _size: int, curve: int, destination: int) -> int:
-    if curve != 0:
-        return 1
-    execution.write_u128(destination, COST_VETKD)
+def cost_vetkd_derive_key(execution: Execution, name: int, size: int, curve: int, destination: int) -> int:
+    return _key_fee(execution, name, size, destination) if curve == 0 else 1
+
+
+def _key_fee(execution: Execution, name: int, size: int, destination: int) -> int:
+    """0 and the fee, or 2 when the network has no key of that name."""
+    fee = KEY_FEES.get(execution.read(name, size).decode("utf-8", "replace"))
+    if fee is None:
+        return 2
+    execution.write_u128(destination, fee)
     return 0
