@@ -72,7 +72,7 @@ def verify_signature(key_der: bytes, message: bytes, signature: bytes) -> None:
         raise BadSignature("the signature does not hold under the public key") from error
 
 
-def _der_item(data: bytes, at: int) -> tuple[int, bytes, int]:
+def der_item(data: bytes, at: int) -> tuple[int, bytes, int]:
     """Tag, content and the offset behind one DER item. Raises BadSignature."""
     if at + 2 > len(data):
         raise BadSignature("the key's DER is cut off")
@@ -95,10 +95,10 @@ def _cose_content(key_der: bytes) -> bytes | None:
     """The COSE map inside a WebAuthn key, or None when the key is of another kind. Raises BadSignature for malformed DER."""
     if _COSE_ALGORITHM not in key_der[:24]:
         return None
-    tag, body, end = _der_item(key_der, 0)
+    tag, body, end = der_item(key_der, 0)
     if tag != 0x30 or end != len(key_der) or body[: len(_COSE_ALGORITHM)] != _COSE_ALGORITHM:
         raise BadSignature("the WebAuthn key is not in strict DER")
-    tag, bits, end = _der_item(body, len(_COSE_ALGORITHM))
+    tag, bits, end = der_item(body, len(_COSE_ALGORITHM))
     if tag != 0x03 or end != len(body) or bits[:1] != b"\x00":
         raise BadSignature("the WebAuthn key is not in strict DER")
     return bits[1:]

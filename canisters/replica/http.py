@@ -179,11 +179,11 @@ class Replica:
         except MalformedPrincipal as error:
             raise RequestRefused(f"Invalid effective canister id: {error}") from error
         body = await request.read()
-        now_ns = self.scheduler.now_ns()
+        now_ns, root_key = self.scheduler.now_ns(), self.scheduler.signer.root_key
         if len(body) > LARGE_BODY_BYTES:
-            arrived = await asyncio.to_thread(authenticate, body, kind=kind, now_ns=now_ns)
+            arrived = await asyncio.to_thread(authenticate, body, kind=kind, now_ns=now_ns, root_key=root_key)
         else:
-            arrived = authenticate(body, kind=kind, now_ns=now_ns)
+            arrived = authenticate(body, kind=kind, now_ns=now_ns, root_key=root_key)
         if "/subnet/" not in request.path:
             require_effective_id(effective, arrived)
         return arrived

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from canisters.interface import cbor, keys
+from canisters.interface import canister_signature, cbor, keys
 from canisters.interface.principal import MAX_BYTES, Principal
 from canisters.interface.request_id import hash_of_map, request_id
 
@@ -46,8 +46,8 @@ class Authenticated:
         return bytes(self.content["canister_id"])
 
 
-def authenticate(body: bytes, *, kind: str, now_ns: int) -> Authenticated:
-    """Check an envelope. `kind`: call, query or read_state. Raises RequestRefused."""
+def authenticate(body: bytes, *, kind: str, now_ns: int, root_key: bytes) -> Authenticated:
+    """Check an envelope. `kind`: call, query or read_state. `root_key`: under which canisters sign. Raises RequestRefused."""
     if len(body) > MAX_BODY_BYTES:
         raise RequestRefused(f"Request body is larger than {MAX_BODY_BYTES} bytes", 413)
     try:
@@ -70,7 +70,8 @@ def authenticate(body: bytes, *, kind: str, now_ns: int) -> Authenticated:
     # The network does not check the expiry of anonymous reads: they carry no authority that could be replayed.
     if not (sender.is_anonymous and kind != "call"):
         _require_timely(expiry, now_ns)
-    targets = _authenticate_sender(envelope, sender, identifier, now_ns, kind)
+    moment = _Moment(now_ns, kind, root_key)
+    targets = _authenticate_sender(envelope, sender, identifier, moment)
     if targets is not None and not _targets_cover(content, targets):
         raise RequestRefused(
             "Invalid delegation: the canister is not among the delegation's targets",
@@ -118,8 +119,17 @@ def _require_timely(expiry: int, now_ns: int) -> None:
         )
 
 
+@dataclass(frozen=True)
+class _Moment:
+    """What a signature is checked against."""
+
+    now_ns: int
+    kind: str
+    root_key: bytes
+
+
 def _authenticate_sender(
-    envelope: dict[str, Any], sender: Principal, identifier: bytes, now_ns: int, kind: str
+    envelope: dict[str, Any], sender: Principal, identifier: bytes, moment: _Moment
 ) -> set[bytes] | None:
     """The targets that all delegations leave, or None when they leave every canister."""
     public_key, signature = envelope.get("sender_pubkey"), envelope.get("sender_sig")
@@ -137,17 +147,17 @@ def _authenticate_sender(
     targets: set[bytes] | None = None
     seen = {public_key}
     for signed in chain:
-        public_key, narrowed = _follow(public_key, signed, now_ns, kind)
+        public_key, narrowed = _follow(public_key, signed, moment)
         if public_key in seen:
             raise RequestRefused("Chain of delegations contains a cycle")
         seen.add(public_key)
         if narrowed is not None:
             targets = narrowed if targets is None else targets & narrowed
-    _require_signature(public_key, keys.IC_REQUEST + identifier, signature)
+    _require_signature(public_key, keys.IC_REQUEST + identifier, signature, moment.root_key)
     return targets
 
 
-def _follow(public_key: bytes, signed: Any, now_ns: int, kind: str) -> tuple[bytes, set[bytes] | None]:
+def _follow(public_key: bytes, signed: Any, moment: _Moment) -> tuple[bytes, set[bytes] | None]:
     try:
         delegation, signature = signed["delegation"], signed["signature"]
         delegate, expiration = delegation["pubkey"], delegation["expiration"]
@@ -160,18 +170,21 @@ def _follow(public_key: bytes, signed: Any, now_ns: int, kind: str) -> tuple[byt
             raise ValueError(f"at most {MAX_TARGETS} targets, each a canister id")
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise RequestRefused(f"Malformed delegation: {error}") from error
-    _require_signature(public_key, keys.IC_DELEGATION + digest, signature)
-    if expiration < now_ns:
+    _require_signature(public_key, keys.IC_DELEGATION + digest, signature, moment.root_key)
+    if expiration < moment.now_ns:
         raise RequestRefused("Invalid delegation expiry: the delegation has expired")
     # A permission this network does not know must not widen anything: only reads pass under `queries`, nothing under others.
-    if permissions is not None and not (permissions == "queries" and kind != "call"):
+    if permissions is not None and not (permissions == "queries" and moment.kind != "call"):
         raise RequestRefused("Invalid delegation: its permissions do not cover this request")
     return delegate, None if targets is None else set(targets)
 
 
-def _require_signature(public_key: bytes, message: bytes, signature: bytes) -> None:
+def _require_signature(public_key: bytes, message: bytes, signature: bytes, root_key: bytes) -> None:
     try:
-        keys.verify_signature(public_key, message, signature)
+        if canister_signature.is_key(public_key):
+            canister_signature.verify(public_key, message, signature, root_key)
+        else:
+            keys.verify_signature(public_key, message, signature)
     except keys.BadSignature as error:
         raise RequestRefused(f"Invalid signature: {error}") from error
 

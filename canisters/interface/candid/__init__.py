@@ -7,4 +7,14 @@ Source: Candid specification, versions 0.1.x."""
 from .codec import CandidError, decode, decode_typed, encode, encode_value, type_table
 from .did import Method, Service, parse_did
 
-__all__ = ["CandidError", "Method", "Service", "decode", "decode_typed", "encode", "encode_value", "parse_did", "type_table"]
+__all__ = [
+    "CandidError",
+    "Method",
+    "Service",
+    "decode",
+    "decode_typed",
+    "encode",
+    "encode_value",
+    "parse_did",
+    "type_table",
+]
