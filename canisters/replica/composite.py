@@ -17,11 +17,13 @@ from .certification import Certification
 from .engine import Sandbox
 from .engine.contract import QUERY_INSTRUCTION_LIMIT, Entry, Environment, Kind, Outcome, OutgoingCall
 from .executor import BUILTINS, Executor
+from .idle import is_frozen
 from .state import (
     CANISTER_ERROR,
     CANISTER_REJECT,
     DESTINATION_INVALID,
     STOPPED,
+    SYS_TRANSIENT,
     Answer,
     Canister,
     Reject,
@@ -57,6 +59,9 @@ def query_entry(canister: Canister | None, canister_id: bytes, method: str) -> t
         return Reject(CANISTER_ERROR, text, "IC0508"), None
     if canister.sandbox is None:
         return no_module(canister), None
+    if is_frozen(canister):
+        text = f"Canister {text_of(canister.id)} is unable to process query calls because it's frozen. Please top up the canister with cycles and try again."
+        return Reject(SYS_TRANSIENT, text, "IC0207"), None
     for kind in (Kind.QUERY, Kind.COMPOSITE_QUERY):
         if canister.sandbox.has(Entry(kind, method)):
             return None, Entry(kind, method)

@@ -11,7 +11,7 @@ import sys
 import traceback
 from dataclasses import dataclass, field
 
-from . import cycles, management
+from . import cycles, idle, management
 from .builtin import NOTHING, no_module, text_of
 from .certification import Signer
 from .engine import Sandbox
@@ -131,8 +131,10 @@ class Executor:
             return Reject(CANISTER_ERROR, text, "IC0508" if canister.status == STOPPED else "IC0509")
         if canister.sandbox is None:
             return no_module(canister)
-        if canister.cycles < MESSAGE_BASE_CYCLES:
-            return Reject(SYS_TRANSIENT, f"Canister {text_of(canister.id)} is out of cycles: top it up", "IC0207")
+        if idle.is_frozen(canister, MESSAGE_BASE_CYCLES):
+            missing = idle.freezing_limit(canister) + MESSAGE_BASE_CYCLES - canister.cycles
+            text = f"Canister {text_of(canister.id)} is out of cycles: please top up the canister with at least {missing:_} additional cycles"
+            return Reject(SYS_TRANSIENT, text, "IC0207")
         return None
 
     def _deliver_response(self, message: Response) -> None:
@@ -306,6 +308,7 @@ class Executor:
             canister_status=canister.status_number,
             canister_version=canister.version,
             cycle_balance=canister.cycles,
+            freezing_limit=idle.freezing_limit(canister),
             is_controller=controllers.__contains__,
             root_key=self.signer.root_key,
             subnet_id=self.signer.subnet_id,
@@ -341,6 +344,28 @@ class Executor:
         if canister.sandbox is not None and canister.sandbox is not fresh:
             self.changes.closing.append(canister.sandbox)
         canister.sandbox = fresh
+
+    def uninstall(self, canister: Canister) -> None:
+        """Leave the canister without code and memory; whoever waits for its answer is told."""
+        network = self.network
+        for context in [c for c in network.contexts.values() if c.canister_id == canister.id]:
+            if not context.replied:
+                answer = Reject(CANISTER_REJECT, "Canister has been uninstalled.", "IC0406")
+                self.respond(context.origin, answer, context.cycles_available)
+            del network.contexts[context.id]
+        self.replace_sandbox(canister, None)
+        canister.module = canister.wasm_hash = None
+        canister.certified_data = b""
+        canister.global_timer_ns = 0
+        canister.version += 1
+        self.finish_stopping(canister.id)
+
+    def charge_idle(self) -> None:
+        """Take what doing nothing costs, when it is time again."""
+        for canister in idle.charge(self.network):
+            self.touch(canister)
+            if canister.cycles == 0 and canister.sandbox is not None:
+                self.uninstall(canister)
 
     def random_bytes(self) -> bytes:
         """32 bytes that nobody without the network's seed can foresee."""

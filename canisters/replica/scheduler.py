@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from .certification import Certification, Signer
 from .engine.contract import Entry, Kind
 from .executor import MESSAGE_BASE_CYCLES, Changes, Executor
+from .idle import is_frozen
 from .ingress import MAX_INGRESS_TTL_NS, Authenticated
 from .reader import Reader
 from .state import RUNNING, SYS_UNKNOWN, Canister, FromIngress, IngressStatus, Network, Reject, Request, Response
@@ -41,6 +42,7 @@ class Scheduler:
             network, executor = self.network, self.executor
             network.time_ns = max(network.time_ns + 1, time.time_ns() if self.real_time else 0)
             self._forget_old_requests()
+            self.executor.charge_idle()
             for arrived in arrivals:
                 self._admit(arrived)
             self._expire_best_effort()
@@ -135,7 +137,8 @@ class Scheduler:
 
 
 def _can_run(canister: Canister) -> bool:
-    return canister.sandbox is not None and canister.status == RUNNING and canister.cycles >= MESSAGE_BASE_CYCLES
+    is_able = canister.sandbox is not None and canister.status == RUNNING
+    return is_able and not is_frozen(canister, MESSAGE_BASE_CYCLES)
 
 
 def _has_timer(canister: Canister) -> bool:

@@ -229,6 +229,7 @@ class Network:
         default_factory=dict
     )  # of the cycles ledger's accounts, keyed as `cycles` does
     cycles_blocks: int = 0
+    charged_ns: int = 0  # when idle costs were taken last
 
     def fresh_id(self) -> int:
         self.next_id += 1

@@ -397,7 +397,7 @@ def _decode_closure(value: list[int]) -> Closure:
 def _encode_network(network: Network) -> dict[str, Any]:
     return {
         "format": FORMAT,
-        **{name: getattr(network, name) for name in ("seed", "time_ns", "height", "next_canister", "next_id", "random_counter", "cycles_spent", "cycles_blocks")},
+        **{name: getattr(network, name) for name in ("seed", "time_ns", "height", "next_canister", "next_id", "random_counter", "cycles_spent", "cycles_blocks", "charged_ns")},
         "contexts": [
             {**{f.name: getattr(c, f.name) for f in dataclasses.fields(c)}, "origin": _encode_origin(c.origin)}
             for c in network.contexts.values()

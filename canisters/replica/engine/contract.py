@@ -134,6 +134,7 @@ class Environment:
     canister_status: int = 1  # 1 running, 2 stopping, 3 stopped
     canister_version: int = 0
     cycle_balance: int = 0
+    freezing_limit: int = 0  # cycles that must stay
     is_controller: Callable[[bytes], bool] = _nobody
     root_key: bytes = b""
     subnet_id: bytes = b""

@@ -98,7 +98,12 @@ class Execution:
 
     @property
     def liquid_cycles(self) -> int:
-        """Balance after what this execution accepted, burned and attached."""
+        """What of the balance may be spent: what is above the freezing limit."""
+        return max(0, self.balance - self.environment.freezing_limit)
+
+    @property
+    def balance(self) -> int:
+        """After what this execution accepted, burned and attached."""
         out = self.outcome
         pending = self.pending.cycles if self.pending else 0
         return self.environment.cycle_balance + out.cycles_accepted - out.cycles_burned - out.cycles_sent - pending

@@ -12,7 +12,7 @@ from canisters.interface.principal import Principal
 from canisters.replica.builtin import Call, Refusal, no_module
 from canisters.replica.engine import Module, Sandbox
 from canisters.replica.engine.contract import INSTALL_INSTRUCTION_LIMIT, Entry, InvalidModule, Kind
-from canisters.replica.state import CANISTER_ERROR, CANISTER_REJECT, DESTINATION_INVALID, Canister, Reject
+from canisters.replica.state import CANISTER_ERROR, DESTINATION_INVALID, Canister
 
 from .canister import CANISTER, controlled, record
 
@@ -75,19 +75,8 @@ def uninstall_code(call: Call, argument: dict[str, Any]) -> Any:
 
 def uninstall(call: Call, canister: Canister) -> None:
     """Leave the canister without code and memory; whoever waits for its answer is told."""
-    network = call.executor.network
-    for context in [c for c in network.contexts.values() if c.canister_id == canister.id]:
-        if not context.replied:
-            answer = Reject(CANISTER_REJECT, "Canister has been uninstalled.", "IC0406")
-            call.executor.respond(context.origin, answer, context.cycles_available)
-        del network.contexts[context.id]
-    call.executor.replace_sandbox(canister, None)
-    canister.module = canister.wasm_hash = None
-    canister.certified_data = b""
-    canister.global_timer_ns = 0
-    canister.version += 1
+    call.executor.uninstall(canister)
     record(call, canister, {"code_uninstall": None})
-    call.executor.finish_stopping(canister.id)
 
 
 @dataclass

@@ -6,6 +6,7 @@ from typing import Any
 
 from canisters.interface.principal import Principal
 from canisters.replica.builtin import LATER, Call, Refusal
+from canisters.replica.idle import cost_per_day
 from canisters.replica.state import (
     CANISTER_ERROR,
     CANISTER_REJECT,
@@ -87,7 +88,7 @@ def canister_status(call: Call, argument: dict[str, Any]) -> Any:
         "memory_metrics": metrics,
         "cycles": canister.cycles,
         "reserved_cycles": 0,
-        "idle_cycles_burned_per_day": 0,
+        "idle_cycles_burned_per_day": cost_per_day(canister),
         "query_stats": dict.fromkeys(
             (
                 "num_calls_total",

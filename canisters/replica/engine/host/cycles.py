@@ -28,12 +28,12 @@ def _as_u64(value: int, name: str) -> int:
 
 @ic0(">L", ANY)
 def canister_cycle_balance(execution: Execution) -> int:
-    return _as_u64(execution.liquid_cycles, "canister_cycle_balance")
+    return _as_u64(execution.balance, "canister_cycle_balance")
 
 
 @ic0("I>", ANY)
 def canister_cycle_balance128(execution: Execution, destination: int) -> None:
-    execution.write_u128(destination, execution.liquid_cycles)
+    execution.write_u128(destination, execution.balance)
 
 
 @ic0("I>", ANY)
