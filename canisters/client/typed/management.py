@@ -78,6 +78,17 @@ class VetkdKeyId(TypedDict):
     curve: dict[str, Any]
 
 
+class HttpResponse(TypedDict):
+    status: int
+    body: bytes
+    headers: list[HttpResponseHeaders]
+
+
+class HttpResponseHeaders(TypedDict):
+    value: str
+    name: str
+
+
 # One of: active: int, inactive
 CanisterTimer: TypeAlias = "dict[str, Any]"
 
@@ -417,6 +428,26 @@ class VetkdDeriveKeyResult(TypedDict):
     encrypted_key: bytes
 
 
+class HttpRequestArgument(TypedDict):
+    url: str
+    method: dict[str, Any]
+    max_response_bytes: NotRequired[int | None]
+    body: NotRequired[bytes | None]
+    transform: NotRequired[HttpRequestArgumentTransform | None]
+    headers: list[HttpRequestArgumentHeaders]
+    is_replicated: NotRequired[bool | None]
+
+
+class HttpRequestArgumentTransform(TypedDict):
+    function: tuple[Principal, str]
+    context: bytes
+
+
+class HttpRequestArgumentHeaders(TypedDict):
+    value: str
+    name: str
+
+
 class FetchCanisterLogsArgument(TypedDict):
     canister_id: CanisterId
 
@@ -579,6 +610,11 @@ class Management(Contract):
     def vetkd_derive_key(self, argument_0: VetkdDeriveKeyArgument, /, *, effective_canister_id: Principal) -> VetkdDeriveKeyResult:
         """Update."""
         result: VetkdDeriveKeyResult = self.bound("vetkd_derive_key")(argument_0, effective_canister_id=effective_canister_id)
+        return result
+
+    def http_request(self, argument_0: HttpRequestArgument, /, *, effective_canister_id: Principal) -> HttpResponse:
+        """Update."""
+        result: HttpResponse = self.bound("http_request")(argument_0, effective_canister_id=effective_canister_id)
         return result
 
     def fetch_canister_logs(self, argument_0: FetchCanisterLogsArgument, /, *, certified: bool = False) -> FetchCanisterLogsResult:

@@ -11,7 +11,7 @@ from canisters.replica.state import CANISTER_ERROR, DESTINATION_INVALID, Caniste
 
 MAX_CHANGES = 20
 CANISTER = Builtin.of_contract("Management canister", Path(__file__).parents[2] / "candid" / "management.did")
-CANISTER.only_canisters = frozenset({"create_canister", "deposit_cycles", "raw_rand", "canister_info"})
+CANISTER.only_canisters = frozenset({"create_canister", "deposit_cycles", "raw_rand", "canister_info", "http_request"})
 CANISTER.queries_as_updates = False
 
 

@@ -161,6 +161,12 @@ def raw_rand(call: Call, _argument: dict[str, Any]) -> Any:
 
 
 @CANISTER.method
+def http_request(_call: Call, _argument: dict[str, Any]) -> Any:
+    """Refused as on a subnet without the feature: nothing leaves this machine, and an answer that differs each time would end determinism."""
+    raise Refusal("This API is not enabled on this subnet", "IC0504", CANISTER_ERROR)
+
+
+@CANISTER.method
 def fetch_canister_logs(call: Call, argument: dict[str, Any]) -> Any:
     canister = canister_of(call, argument)
     visible = canister.settings.log_visibility

@@ -357,3 +357,15 @@ def test_an_id_can_be_asked_for_once_and_only_where_canisters_live(chain):
 def test_arguments_that_are_no_candid_are_refused(canister):
     with pytest.raises(CallRejected, match="Error decoding candid"):
         canister.agent.update_raw(MANAGEMENT, "stop_canister", b"nonsense", effective_canister_id=canister.id)
+
+
+def test_https_outcalls_are_refused_as_on_a_subnet_without_them(canister, chain):
+    request = {"url": "https://localhost", "max_response_bytes": None, "method": {"get": None}, "headers": [], "body": None}
+    asked = contract("management", chain.agent(), MANAGEMENT).http_request
+    argument = asked.encode({**request, "transform": None, "is_replicated": None})
+
+    answer = canister.call(MANAGEMENT, "http_request", argument)
+
+    assert b"not enabled on this subnet" in answer
+    with pytest.raises(CallRejected, match="Only canisters"):
+        chain.agent().update_raw(MANAGEMENT, "http_request", argument)
