@@ -179,6 +179,27 @@ class Executor:
         outcome = self._run(canister, Entry(kind), self.environment(canister, MANAGEMENT, b"", context))
         self._settle(canister, context, outcome)
 
+    def watch_memory(self, canister: Canister) -> None:
+        """Let the hook for low memory run when less than its threshold is left; once, until more is left again."""
+        sandbox, settings = canister.sandbox, canister.settings
+        if sandbox is None or not settings.wasm_memory_threshold_bytes:
+            return
+        is_low = (
+            sandbox.heap_limit_bytes(settings.wasm_memory_limit_bytes) - sandbox.heap_bytes
+            < settings.wasm_memory_threshold_bytes
+        )
+        if not is_low:
+            canister.low_memory = "condition_not_satisfied"
+        elif canister.low_memory == "condition_not_satisfied":
+            canister.low_memory = "ready"
+
+    def run_memory_hook(self, canister: Canister) -> None:
+        """Before anything else that waits for the canister."""
+        canister.low_memory = "executed"
+        self.touch(canister)
+        if canister.sandbox is not None and canister.sandbox.has(Entry(Kind.ON_LOW_WASM_MEMORY)):
+            self.run_system(canister, Kind.ON_LOW_WASM_MEMORY)
+
     # --- executions and what they mean ---
 
     def _run(self, canister: Canister, entry: Entry, environment: Environment, *, undo: bool = False) -> Outcome:
@@ -191,6 +212,7 @@ class Executor:
                 sandbox.rollback()
             elif outcome.trapped is None:
                 self.changes.steps.append((canister.id, sandbox.commit()))
+                self.watch_memory(canister)
         for line in outcome.logs:
             canister.log(self.network.time_ns, line)
         per_instruction = 2 if canister.module and canister.module.is_wasm64 else 1

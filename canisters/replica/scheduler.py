@@ -51,7 +51,9 @@ class Scheduler:
             for _ in range(MESSAGES_PER_BLOCK):
                 if not network.queue or time.monotonic() > full_at:
                     break
+                self._run_memory_hooks()
                 executor.deliver(network.queue.popleft())
+            self._run_memory_hooks()
             network.height += 1
             self._finish()
 
@@ -95,6 +97,10 @@ class Scheduler:
                 self.network.queue.append(
                     Response(callback.id, Reject(SYS_UNKNOWN, "Call has timed out.", "IC0207"), 0)
                 )
+
+    def _run_memory_hooks(self) -> None:
+        for canister in [c for c in self.network.canisters.values() if c.low_memory == "ready" and _can_run(c)]:
+            self.executor.run_memory_hook(canister)
 
     def _fire_timers(self) -> None:
         for canister in list(self.network.canisters.values()):

@@ -85,6 +85,7 @@ class Snapshot:
     globals_: tuple[tuple[int, int], ...]
     certified_data: bytes
     global_timer_ns: int = 0
+    low_memory: str = "condition_not_satisfied"
     is_uploaded: bool = False
     chunks: dict[bytes, bytes] = field(default_factory=dict)
 
@@ -108,6 +109,7 @@ class Canister:
     chunks: dict[bytes, bytes] = field(default_factory=dict)
     changes: list[dict[str, Any]] = field(default_factory=list)  # history, for canister_info
     total_changes: int = 0
+    low_memory: str = "condition_not_satisfied"  # of the hook: or ready, or executed
     snapshots: dict[bytes, Snapshot] = field(default_factory=dict)
     next_snapshot: int = 0
     # not on disk as such: rebuilt from the module and the pages

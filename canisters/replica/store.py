@@ -321,6 +321,7 @@ def _encode_canister(canister: Canister) -> dict[str, Any]:
         "changes",
         "total_changes",
         "next_snapshot",
+        "low_memory",
     )
     return {
         **{name: getattr(canister, name) for name in plain},

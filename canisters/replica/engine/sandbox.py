@@ -321,6 +321,11 @@ class Sandbox:
         """(kind, bits) of every mutable global, as of the last commit."""
         return self._committed_globals
 
+    def heap_limit_bytes(self, wanted: int) -> int:
+        """How large the heap may become: the network's limit for the module's kind, or a lower one that is wanted."""
+        most = creator.HEAP_LIMIT_WASM64 if self.module.is_wasm64 else creator.HEAP_LIMIT_WASM32
+        return min(most, wanted or most)
+
     @property
     def heap_bytes(self) -> int:
         return self._heap.size_bytes if self._heap is not None else 0

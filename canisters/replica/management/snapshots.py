@@ -53,6 +53,7 @@ def take_canister_snapshot(call: Call, argument: dict[str, Any]) -> Any:
         globals_=canister.sandbox.committed_globals,
         certified_data=canister.certified_data,
         global_timer_ns=canister.global_timer_ns,
+        low_memory=canister.low_memory,
         chunks=dict(canister.chunks),
     )
     _keep(call, canister, snapshot, argument["replace_snapshot"])
@@ -86,7 +87,7 @@ def load_canister_snapshot(call: Call, argument: dict[str, Any]) -> Any:
     canister.module, canister.wasm_hash = module, module.wasm_hash
     canister.certified_data, canister.chunks = snapshot.certified_data, dict(snapshot.chunks)
     if snapshot.is_uploaded:
-        canister.global_timer_ns = snapshot.global_timer_ns
+        canister.global_timer_ns, canister.low_memory = snapshot.global_timer_ns, snapshot.low_memory
     canister.version += 1
     details = {
         "canister_version": snapshot.canister_version,
@@ -134,7 +135,7 @@ def read_canister_snapshot_metadata(call: Call, argument: dict[str, Any]) -> Any
         "canister_version": snapshot.canister_version,
         "certified_data": snapshot.certified_data,
         "global_timer": timer,
-        "on_low_wasm_memory_hook_status": {"condition_not_satisfied": None},
+        "on_low_wasm_memory_hook_status": {snapshot.low_memory: None},
     }
 
 
@@ -182,6 +183,7 @@ def upload_canister_snapshot_metadata(call: Call, argument: dict[str, Any]) -> A
         globals_=tuple(_global_given(value) for value in argument["globals"]),
         certified_data=argument["certified_data"],
         global_timer_ns=due_ns if timer == "active" else 0,
+        low_memory=next(iter(argument["on_low_wasm_memory_hook_status"] or {"condition_not_satisfied": None})),
         is_uploaded=True,
     )
     _keep(call, canister, snapshot, argument["replace_snapshot"])
