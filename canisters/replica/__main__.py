@@ -13,7 +13,10 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 
@@ -38,6 +41,18 @@ def _seed(text: str) -> bytes:
     return seed
 
 
+@dataclass(frozen=True)
+class Serving:
+    """How a network is run. `on_ready` hears its address and root key once it answers."""
+
+    state: Path
+    bind: str
+    port: int
+    real_time: bool
+    seed: bytes | None
+    on_ready: Callable[[dict[str, Any]], None]
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m canisters.replica", description="The embedded Internet Computer: for development and tests."
@@ -56,15 +71,15 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-async def _serve(scheduler: Scheduler, arguments: argparse.Namespace) -> int:
+async def _serve(scheduler: Scheduler, serving: Serving) -> int:
     replica = Replica(scheduler)
     runner = web.AppRunner(replica.application(), access_log=None, shutdown_timeout=SHUTDOWN_S)
     await runner.setup()
     try:
-        await web.TCPSite(runner, arguments.bind, arguments.port).start()
+        await web.TCPSite(runner, serving.bind, serving.port).start()
         port = runner.addresses[0][1]
         ready = {"url": f"http://localhost:{port}", "port": port, "root_key": scheduler.signer.root_key.hex()}
-        print(json.dumps(ready), flush=True)
+        serving.on_ready(ready)
         for name in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(name, replica.stopped.set)
         await replica.stopped.wait()
@@ -80,27 +95,27 @@ async def _serve(scheduler: Scheduler, arguments: argparse.Namespace) -> int:
     return code
 
 
-def main() -> int:
-    arguments = _arguments()
+def run(serving: Serving) -> int:
+    """Until it is told to stop, by SIGINT or SIGTERM. Returns the exit code."""
     threading.stack_size(THREAD_STACK_BYTES)
     sys.setswitchinterval(0.001)  # several threads wait for each other's short work
     try:
-        store = Store(arguments.state)
+        store = Store(serving.state)
     except (StoreInUse, StoreUnreadable, OSError) as error:
         print(f"The embedded network cannot start: {error}", file=sys.stderr)
         return 1
     try:
         network = store.read()
         if network is None:
-            time_ns = time.time_ns() if arguments.time == "real" else MANUAL_START_NS
-            network = Network(seed=arguments.seed or secrets.token_bytes(SEED_BYTES), time_ns=time_ns)
-        scheduler = Scheduler(network, store, real_time=arguments.time == "real")
+            time_ns = time.time_ns() if serving.real_time else MANUAL_START_NS
+            network = Network(seed=serving.seed or secrets.token_bytes(SEED_BYTES), time_ns=time_ns)
+        scheduler = Scheduler(network, store, real_time=serving.real_time)
         scheduler.run_block([])
-        return asyncio.run(_serve(scheduler, arguments))
+        return asyncio.run(_serve(scheduler, serving))
     except (StoreUnreadable, StoreUnwritable) as error:
         print(f"The embedded network cannot start: {error}", file=sys.stderr)
     except OSError as error:
-        where = f"{arguments.bind}:{arguments.port}"
+        where = f"{serving.bind}:{serving.port}"
         print(
             f"The embedded network cannot listen on {where}: {error.strerror or error}; choose another --port",
             file=sys.stderr,
@@ -108,6 +123,20 @@ def main() -> int:
     finally:
         store.close()
     return 1
+
+
+def main() -> int:
+    arguments = _arguments()
+    return run(
+        Serving(
+            state=arguments.state,
+            bind=arguments.bind,
+            port=arguments.port,
+            real_time=arguments.time == "real",
+            seed=arguments.seed,
+            on_ready=lambda ready: print(json.dumps(ready), flush=True),
+        )
+    )
 
 
 if __name__ == "__main__":

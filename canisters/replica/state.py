@@ -231,6 +231,9 @@ class Network:
         default_factory=dict
     )  # of the cycles ledger's accounts, keyed as `cycles` does
     cycles_blocks: int = 0
+    icp_e8s: dict[bytes, int] = field(default_factory=dict)  # by account identifier
+    icp_blocks: list[tuple[bytes, bytes, int]] = field(default_factory=list)  # from, to, e8s of every transfer of ICP
+    minted_blocks: set[int] = field(default_factory=set)  # transfers that cycles were given for
     charged_ns: int = 0  # when idle costs were taken last
 
     def fresh_id(self) -> int:

@@ -398,7 +398,9 @@ def _decode_closure(value: list[int]) -> Closure:
 def _encode_network(network: Network) -> dict[str, Any]:
     return {
         "format": FORMAT,
-        **{name: getattr(network, name) for name in ("seed", "time_ns", "height", "next_canister", "next_id", "random_counter", "cycles_spent", "cycles_blocks", "charged_ns")},
+        **{name: getattr(network, name) for name in ("seed", "time_ns", "height", "next_canister", "next_id", "random_counter", "cycles_spent", "cycles_blocks", "icp_e8s", "charged_ns")},
+        "icp_blocks": [list(block) for block in network.icp_blocks],
+        "minted_blocks": sorted(network.minted_blocks),
         "contexts": [
             {**{f.name: getattr(c, f.name) for f in dataclasses.fields(c)}, "origin": _encode_origin(c.origin)}
             for c in network.contexts.values()
@@ -436,8 +438,12 @@ def _decode_network(fields: dict[str, Any]) -> Network:
         else:
             queue.append(state.Response(row[1], _decode_answer(row[2]), row[3]))
     waiters = [state.StopWaiter(c, _decode_origin(o), r) for c, o, r in fields.pop("stop_waiters")]
+    icp_blocks = [(source, to, amount) for source, to, amount in fields.pop("icp_blocks", [])]
+    minted_blocks = set(fields.pop("minted_blocks", []))
     return Network(
         **fields,
+        icp_blocks=icp_blocks,
+        minted_blocks=minted_blocks,
         contexts={c.id: c for c in contexts},
         callbacks={b.id: b for b in callbacks},
         queue=queue,
