@@ -195,6 +195,7 @@ class _Context:
 
     def _counted(self, entry: Entry, environment: Environment) -> Outcome:
         outcome = self.sandbox.run(entry, environment)
+        self.graph.executor.figures.queries[self.canister.id] += 1
         self.used += outcome.instructions
         self.graph.instructions_left -= outcome.instructions
         return outcome

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from . import cycles, idle, management
 from .builtin import NOTHING, no_module, text_of
 from .certification import Signer
+from .dashboard import Figures
 from .engine import Sandbox
 from .engine.contract import Entry, Environment, Kind, Outcome, OutgoingCall, OutOfInstructions, Pages, Trapped
 from .state import (
@@ -71,6 +72,7 @@ class Executor:
         self.store = store
         self.signer = signer
         self.changes = Changes()
+        self.figures = Figures()
         self.reserved_ids = frozenset(BUILTINS)
 
     def touch(self, canister: Canister) -> None:
@@ -213,6 +215,9 @@ class Executor:
             elif outcome.trapped is None:
                 self.changes.steps.append((canister.id, sandbox.commit()))
                 self.watch_memory(canister)
+        self.figures.messages[canister.id] += 1
+        if outcome.trapped is not None:
+            self.figures.trapped(canister.id, self.explain(canister, outcome.trapped))
         for line in outcome.logs:
             canister.log(self.network.time_ns, line)
         per_instruction = 2 if canister.module and canister.module.is_wasm64 else 1

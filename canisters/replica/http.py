@@ -18,6 +18,7 @@ from canisters.interface import cbor
 from canisters.interface.principal import MalformedPrincipal, Principal
 
 from .access import require_effective_id, require_readable
+from .dashboard import PAGE, POLICY
 from .gateway import Gateway
 from .ingress import MAX_BODY_BYTES, Authenticated, RequestRefused, authenticate
 from .scheduler import Scheduler
@@ -63,6 +64,8 @@ class Replica:
                 app.router.add_post(f"{base}/call", call)
                 app.router.add_post(f"{base}/query", self.query)
                 app.router.add_post(f"{base}/read_state", self.read_state)
+        app.router.add_get("/_/dashboard", self.dashboard)
+        app.router.add_get("/_/dashboard.json", self.dashboard_figures)
         if not self.scheduler.real_time:
             app.router.add_post("/_/time", self.move_time)
         app.router.add_route("*", "/{path:.*}", self.gateway.handle)  # whatever is not the network's own
@@ -226,6 +229,16 @@ class Replica:
         require_readable(self.scheduler, paths, asked)
         return _body({"certificate": self._certificate(paths)})
 
+    async def dashboard(self, _request: web.Request) -> web.Response:
+        headers = {"Content-Security-Policy": POLICY}
+        return web.Response(text=PAGE.read_text(), content_type="text/html", headers=headers)
+
+    async def dashboard_figures(self, _request: web.Request) -> web.Response:
+        network = self.scheduler.network
+        return web.json_response(
+            self.scheduler.executor.figures.shown(network.height, list(network.canisters.values()))
+        )
+
     async def move_time(self, request: web.Request) -> web.Response:
         """Only with manual time: lets a test decide when things are due."""
         try:
@@ -260,17 +273,20 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @web.middleware
 async def _cors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refusals become plain-text answers; every answer of the network, refusals too, may be read by a page of another origin.
+    """Refusals become plain-text answers; every answer of the interface, refusals too, may be read by a page of another origin.
 
-    What a canister answers as a web server is its own affair."""
-    if not request.path.startswith(("/api/", "/_/")):
+    Not so what is for whoever runs this network; and what a canister answers as a web server is its own affair."""
+    is_interface = request.path.startswith("/api/")
+    if not is_interface and not request.path.startswith("/_/"):
         return await handler(request)
     response: web.StreamResponse
     try:
-        response = web.Response(status=204) if request.method == "OPTIONS" else await handler(request)
+        is_asked = is_interface and request.method == "OPTIONS"
+        response = web.Response(status=204) if is_asked else await handler(request)
     except RequestRefused as refused:
         response = web.Response(status=refused.status, text=str(refused))
     except web.HTTPException as error:
         response = web.Response(status=error.status, text=error.text or error.reason)
-    response.headers.update(_CORS)
+    if is_interface:
+        response.headers.update(_CORS)
     return response

@@ -106,7 +106,11 @@ class Reader:
                 path = (b"canister", canister.id, b"certified_data")
                 environment.data_certificate = self.certification.certificate([path])
                 environment.time_ns = self.certification.time_ns
-            return sandbox.run_query(entry, environment)
+            outcome = sandbox.run_query(entry, environment)
+            self.executor.figures.queries[canister.id] += certified
+            if outcome.trapped is not None:
+                self.executor.figures.trapped(canister.id, self.executor.explain(canister, outcome.trapped))
+            return outcome
 
     def _answer(self, canister: Canister, outcome: Outcome) -> Answer:
         if outcome.trapped is not None:

@@ -103,6 +103,7 @@ EXPORT("canister_update write_and_trap") void write_and_trap(void) {
   trap("the probe traps", 15);
 }
 EXPORT("canister_update reject") void reject(void) { msg_reject("the probe says no", 17); }
+EXPORT("canister_update trap_with") void trap_with(void) { u32 n = args(); trap(arg, n); }
 EXPORT("canister_query reject_query") void reject_query(void) { msg_reject("the probe says no", 17); }
 EXPORT("canister_query trap_query") void trap_query(void) { trap("the probe traps", 15); }
 EXPORT("canister_update silent") void silent(void) {}
