@@ -2,7 +2,9 @@
 
 CompilerError
 ├── CannotCompile   the model asks for something that is not offered: which node, why, what to do
+│   └── DoesNotFit  it is larger than one canister
 ├── BadInput        arrays given to a compiled model do not fit its interface
+├── BadFolder       a folder does not hold what the compiler writes, or holds something else that would be lost
 └── BuildFailed     our own fault: the C that was written does not compile, or the module breaks a rule of the network
 """
 
@@ -23,8 +25,16 @@ class CannotCompile(CompilerError):
         self.what_to_do = what_to_do
 
 
+class DoesNotFit(CannotCompile):
+    """Everything in it can be compiled, but not into one canister."""
+
+
 class BadInput(CompilerError):
     """An input is missing, unknown, or of another type or shape than the model takes."""
+
+
+class BadFolder(CompilerError):
+    """A folder that cannot be read as a compiled model, or that must not be replaced by one."""
 
 
 class BuildFailed(CompilerError):

@@ -2,30 +2,33 @@
 
 The nodes are walked once in order: one whose inputs are all known is run by the ONNX reference and becomes a constant, and so the
 Shape/Gather/Concat chains of old exports vanish; of any other the operator's shape rule gives the types of the outputs. What is hostile
-(external files, absurd sizes, cycles) is refused before anything large is touched.
+(external files, absurd sizes, cycles) is refused before anything large is touched. Graphs within graphs are laid out flat (inlining.py).
 """
 
 from __future__ import annotations
 
 import math
-import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import onnx
 import onnx.inliner
-from onnx import numpy_helper
-from onnx.reference import ReferenceEvaluator
 
 from .errors import CannotCompile
-from .ir import C_TYPES, Array, Graph, Node, TensorType
+from .folding import Folder
+from .halves import Halves
+from .inlining import Inliner, Scope
+from .ir import C_TYPES, TRIPS, Array, Graph, Node, TensorType, array_of
 from .operators import OFFERED, REGISTRY
+from .operators.ml import ADVICE
+from .operators.ml.scores import DOMAIN as ML_DOMAIN
 from .operators.registry import Typing
 
-MIN_OPSET = 9
 MAX_TENSOR_BYTES = 1 << 31
+MAX_RANK = 32
 MAX_NODES = 20_000  # one function each: well below the network's 50,000
+MAX_VISITS = 30_000  # of nodes while graphs are laid out flat: a small file may hold a loop of loops
 # Nodes that only ask for shapes: known as soon as the shape of the input is.
 _SHAPE_ONLY = {"Shape", "Size"}
 # Left out of folding: what is random is no constant.
@@ -33,11 +36,16 @@ _RANDOM = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLi
 _CHECK = "Check the model with onnx.checker"
 
 
-def load(onnx_bytes: bytes, axes: Mapping[str, int] | None = None) -> Graph:
-    """`axes`: a size for each symbolic axis of the inputs. Raises CannotCompile."""
+def load(
+    onnx_bytes: bytes, axes: Mapping[str, int] | None = None, constants: Mapping[str, Array] | None = None
+) -> Graph:
+    """`axes`: a size for each symbolic axis of the inputs. `constants`: values of inputs that are fixed here and are no inputs any more.
+
+    Raises: CannotCompile."""
     model = _parsed(onnx_bytes)
     opset = _opset(model)
-    return _Walk(model.graph, opset, dict(axes or {})).graph()
+    domains = {entry.domain: int(entry.version) for entry in model.opset_import}
+    return _Walk(model.graph, opset, domains, dict(axes or {}), dict(constants or {})).graph()
 
 
 def _parsed(onnx_bytes: bytes) -> onnx.ModelProto:
@@ -48,10 +56,13 @@ def _parsed(onnx_bytes: bytes) -> onnx.ModelProto:
         raise CannotCompile("the file", "it is no ONNX model", "Give the bytes of a .onnx file") from error
     if not model.graph.node and not model.graph.output:
         raise CannotCompile("the file", "it holds no graph", "Give the bytes of a .onnx file")
-    for tensor in model.graph.initializer:
-        _require_inside(tensor, f"initializer {tensor.name!r}")
-    if model.graph.sparse_initializer:
-        raise CannotCompile("the model", "it has sparse initializers", "Store its weights densely")
+    _require_few_nodes(model)
+    for graph in _graphs(model):
+        _require_text(graph)
+        for tensor in graph.initializer:
+            _require_inside(tensor, f"initializer {tensor.name!r}")
+        if graph.sparse_initializer:
+            raise CannotCompile("the model", "it has sparse initializers", "Store its weights densely")
     try:
         if model.functions:
             model = onnx.inliner.inline_local_functions(model)
@@ -59,9 +70,35 @@ def _parsed(onnx_bytes: bytes) -> onnx.ModelProto:
     except Exception as error:  # the checker's errors come from C++ under several types
         said = " ".join(str(error).split())[:300].rstrip(". ")
         raise CannotCompile("the model", f"it is not valid ONNX: {said}", "Export it again") from error
+    _require_few_nodes(model)  # functions are laid out flat by now
+    return model
+
+
+def _require_text(graph: onnx.GraphProto) -> None:
+    """What is no UTF-8 comes out of protobuf as bytes instead of text."""
+    named = [value.name for value in (*graph.input, *graph.output, *graph.initializer)]
+    named += [dim.dim_param for value in graph.input for dim in value.type.tensor_type.shape.dim]
+    for node in graph.node:
+        named += [node.name, node.op_type, node.domain, *node.input, *node.output, *(a.name for a in node.attribute)]
+    for name in named:
+        if not isinstance(name, str):
+            raise CannotCompile("the model", f"the name {name!r} is no text", "Export it again")
+
+
+def _require_few_nodes(model: onnx.ModelProto) -> None:
     if len(model.graph.node) > MAX_NODES:
         raise CannotCompile("the model", f"it has {len(model.graph.node)} nodes", f"At most {MAX_NODES} are taken")
-    return model
+
+
+def _graphs(model: onnx.ModelProto) -> Iterator[onnx.GraphProto]:
+    """The graph and all that its nodes hold."""
+    waiting = [model.graph]
+    while waiting:
+        graph = waiting.pop()
+        yield graph
+        for node in graph.node:
+            waiting += [attribute.g for attribute in node.attribute if attribute.HasField("g")]
+            waiting += [inner for attribute in node.attribute for inner in attribute.graphs]
 
 
 def _require_inside(tensor: onnx.TensorProto, where: str) -> None:
@@ -77,11 +114,9 @@ def _require_inside(tensor: onnx.TensorProto, where: str) -> None:
 def _opset(model: onnx.ModelProto) -> int:
     for entry in model.opset_import:
         if entry.domain in ("", "ai.onnx"):
-            if entry.version < MIN_OPSET:
-                raise CannotCompile(
-                    "the model", f"it is of opset {entry.version}", f"Export with opset {MIN_OPSET} or newer"
-                )
             return int(entry.version)
+    if all(node.domain not in ("", "ai.onnx") for node in model.graph.node):
+        return int(onnx.defs.onnx_opset_version())  # of nothing that is in the model, but of what its operators may be written with
     raise CannotCompile("the model", "it names no opset of ONNX", _CHECK)
 
 
@@ -93,42 +128,96 @@ def _dtype(elem_type: int, where: str) -> str:
 
 
 class _Walk:
-    def __init__(self, graph: onnx.GraphProto, opset: int, axes: dict[str, int]) -> None:
+    def __init__(
+        self,
+        graph: onnx.GraphProto,
+        opset: int,
+        domains: Mapping[str, int],
+        axes: dict[str, int],
+        given: dict[str, Array],
+    ) -> None:
         self.proto = graph
         self.opset = opset
+        self.domains = domains
         self.axes = axes
+        self.given = given
+        self.visits = 0
+        self.numbers: dict[str, int] = {}  # of the last name made of another
+        self.node_names: set[str] = set()
         self.types: dict[str, TensorType] = {}
         self.constants: dict[str, Array] = {}
         self.nodes: list[Node] = []
+        self.named = {name for node in graph.node for name in (node.name, *node.input, *node.output)}
+        self.named.update(value.name for value in (*graph.input, *graph.initializer))
+        self.halves = Halves(self.types, self.constants, self.nodes, self.free_name)
+        self.inliner = Inliner(self)
+        self.folder = Folder(self.constants)
+
+    def _node_name(self, proto: onnx.NodeProto, scope: Scope) -> str:
+        index = self.visits - 1
+        name = scope.prefix + (proto.name or f"{proto.op_type}_{index}")
+        if scope.prefix:
+            return self.free_name(name)
+        while name in self.node_names:
+            name += f"_{index}"
+        self.node_names.add(name)
+        return name
+
+    def free_name(self, wanted: str) -> str:
+        name, number = wanted, self.numbers.get(wanted, 1)
+        while name in self.named:
+            number += 1
+            name = f"{wanted}.{number}"
+        self.numbers[wanted] = number
+        self.named.add(name)
+        return name
 
     def graph(self) -> Graph:
         for tensor in self.proto.initializer:
-            self._keep(tensor.name, numpy_helper.to_array(tensor))
+            self.keep(tensor.name, array_of(tensor))
+        self._bake()
         inputs = tuple(value.name for value in self.proto.input if value.name not in self.constants)
         for value in self.proto.input:
             if value.name not in self.constants:
                 self.types[value.name] = self._input_type(value)
         self._require_axes_used()
-        names: set[str] = set()
-        for index, proto in enumerate(self.proto.node):
-            node = _node(proto, index, names)
-            names.add(node.name)
-            self._visit(node, proto)
+        for proto in self.proto.node:
+            self.visit(proto, Scope(self.opset))
         outputs = tuple(value.name for value in self.proto.output)
         if not outputs:
             raise CannotCompile("the model", "it has no output", _CHECK)
+        if len(set(outputs)) != len(outputs):
+            raise CannotCompile("the model", "two of its outputs have the same name", "Leave one of them out")
         for name in outputs:
-            if self.types[name].size == 0:
-                raise CannotCompile(f"output {name!r}", "it is of size 0", "Leave it out of the model")
             if self.types[name].dtype not in C_TYPES:
                 raise CannotCompile(
                     f"output {name!r}", f"it is {self.types[name].dtype}", f"Cast it to one of {', '.join(C_TYPES)}"
                 )
         return Graph(inputs, outputs, tuple(self.nodes), self.types, self.constants)
 
-    def _keep(self, name: str, array: Array) -> None:
+    def keep(self, name: str, array: Array) -> None:
         self.constants[name] = np.ascontiguousarray(array).reshape(array.shape)
         self.types[name] = TensorType(array.dtype.name, tuple(array.shape))
+
+    def _bake(self) -> None:
+        """Inputs with a given value become constants; their symbolic axes have its sizes from then on."""
+        offered = {value.name: value for value in self.proto.input if value.name not in self.constants}
+        for name, array in self.given.items():
+            where = f"constant {name!r}"
+            if name not in offered:
+                known = ", ".join(offered) or "none"
+                raise CannotCompile(where, "the model has no such input", f"Its inputs are: {known}")
+            for axis, (dim, size) in enumerate(
+                zip(offered[name].type.tensor_type.shape.dim, array.shape, strict=False)
+            ):
+                if not (dim.HasField("dim_value") and dim.dim_value > 0):
+                    self.axes.setdefault(dim.dim_param or f"{name}.{axis}", int(size))
+            wanted = self._input_type(offered[name])
+            if (array.dtype.name, tuple(array.shape)) != (wanted.dtype, wanted.shape):
+                raise CannotCompile(
+                    where, f"it is {TensorType(array.dtype.name, tuple(array.shape))}", f"Give {wanted}"
+                )
+            self.keep(name, array)
 
     def _input_type(self, value: onnx.ValueInfoProto) -> TensorType:
         where = f"input {value.name!r}"
@@ -139,10 +228,12 @@ class _Walk:
             raise CannotCompile(where, f"it is {dtype}", f"Inputs are one of {', '.join(C_TYPES)}")
         shape = []
         for index, dim in enumerate(value.type.tensor_type.shape.dim):
-            if dim.HasField("dim_value") and dim.dim_value > 0:
+            name = dim.dim_param or f"{value.name}.{index}"
+            is_fixed = dim.HasField("dim_value") and dim.dim_value >= 0
+            # Some exporters write 0 for a size that they do not know: whoever gives it one is heard.
+            if is_fixed and (dim.dim_value > 0 or name not in self.axes):
                 shape.append(int(dim.dim_value))
                 continue
-            name = dim.dim_param or f"{value.name}.{index}"
             if name not in self.axes:
                 raise CannotCompile(
                     where, f"axis {index} ({name!r}) has no fixed size", f"Give it one: axes={{{name!r}: 1}}"
@@ -165,48 +256,85 @@ class _Walk:
                 raise CannotCompile("the model", f"no input has an axis {name!r}", f"Symbolic axes here: {offered}")
 
     def _bounded(self, type_: TensorType, where: str) -> TensorType:
+        if len(type_.shape) > MAX_RANK:
+            raise CannotCompile(where, f"it has {len(type_.shape)} axes", f"A tensor has at most {MAX_RANK}")
         if type_.size_bytes > MAX_TENSOR_BYTES:
             raise CannotCompile(where, f"{type_} has {type_.size_bytes} bytes", "A tensor has at most 2 GiB")
         return type_
 
-    def _visit(self, node: Node, proto: onnx.NodeProto) -> None:
+    def visit(self, proto: onnx.NodeProto, scope: Scope) -> None:
+        """A node of any of the model's graphs, its names resolved by `scope`. Raises CannotCompile."""
+        self.visits += 1
+        if self.visits > MAX_VISITS:
+            raise CannotCompile(
+                "the model", f"laid out flat it has more than {MAX_VISITS} nodes", "Export without loops"
+            )
+        if scope.names:
+            proto = _resolved(proto, scope)
+        node = _node(proto, self._node_name(proto, scope))
         for name in node.inputs:
             if name and name not in self.types:
                 raise node.cannot(f"it reads {name!r}, which no earlier node makes", _CHECK)
-        if self._folded(node, proto):
+        if self.inliner.offers(proto):
+            self.inliner.inline(node, proto, scope)
             return
-        if proto.domain not in ("", "ai.onnx"):
-            raise node.cannot(f"the domain {proto.domain!r} is not part of ONNX", "Export with standard operators only")
+        if self._folded(node, proto, scope.opset):
+            return
+        try:
+            self._compute(node, proto, scope.opset)
+        except CannotCompile as refusal:
+            try:
+                if self.inliner.expand(node, proto, scope):
+                    return
+            except CannotCompile:  # what is said about the operator itself is more to the point
+                raise refusal from None
+            raise
+
+    def _compute(self, node: Node, proto: onnx.NodeProto, opset: int) -> None:
+        domain = self._domain(node, proto)
         operator = REGISTRY.get(node.op)
-        if operator is None or node.op not in OFFERED:
+        if operator is None or node.op not in OFFERED or operator.domain != domain:
+            advice = ADVICE.get(node.op) or f"Write the model with others: {', '.join(sorted(OFFERED))}"
+            raise node.cannot("this operator is not offered", advice)
+        opset = self.domains[domain] if domain else opset
+        if opset < operator.since:
             raise node.cannot(
-                "this operator is not offered", f"Write the model with others: {', '.join(sorted(OFFERED))}"
-            )
-        if self.opset < operator.since:
-            raise node.cannot(
-                f"its meaning in opset {self.opset} is not implemented", f"Export with opset {operator.since} or newer"
+                f"its meaning in opset {opset} is not implemented", f"Export with opset {operator.since} or newer"
             )
         self._require_runnable(node)
-        found = operator.infer(node, Typing(self.types, self.constants, self.opset))
-        for name, type_ in zip(node.outputs, found, strict=False):
+        wide = self.halves.widened(node, operator, opset)
+        try:
+            found = operator.infer(wide, Typing(self.types, self.constants, opset))
+        except TRIPS as error:
+            raise wide.broken(error) from error
+        made, rounded = self.halves.rounded(node, wide, found, proto.domain, opset)
+        for name, type_ in zip(made.outputs, found, strict=False):
             if name:
                 self.types[name] = self._bounded(type_, f"{node.op} {node.name!r}")
         for name in node.outputs[len(found) :]:
             if name:
                 raise node.cannot(f"its output {name!r} is not offered", "Leave that output out of the model")
-        self.nodes.append(Node(node.name, node.op, node.inputs, node.outputs, {**node.attributes, "opset": self.opset}))
+        self.nodes.append(Node(made.name, made.op, made.inputs, made.outputs, {**made.attributes, "opset": opset}))
+        self.halves.round(rounded, opset)
+
+    def _domain(self, node: Node, proto: onnx.NodeProto) -> str:
+        """ "" for ONNX itself, or ai.onnx.ml where the model names its opset. Raises CannotCompile."""
+        domain = "" if proto.domain == "ai.onnx" else str(proto.domain)
+        if domain and (domain != ML_DOMAIN or domain not in self.domains):
+            raise node.cannot(f"the domain {domain!r} is not part of ONNX", "Export with standard operators only")
+        return domain
 
     def _require_runnable(self, node: Node) -> None:
         for name in node.inputs:
             if name and name not in self.constants and self.types[name].dtype not in C_TYPES:
                 raise node.cannot(f"{name!r} is {self.types[name].dtype}", f"Cast it to one of {', '.join(C_TYPES)}")
 
-    def _folded(self, node: Node, proto: onnx.NodeProto) -> bool:
+    def _folded(self, node: Node, proto: onnx.NodeProto, opset: int) -> bool:
         if node.op in _SHAPE_ONLY and node.inputs[0] in self.types:
             shape = np.array(self.types[node.inputs[0]].shape, np.int64)
             start, end = int(node.attributes.get("start", 0)), node.attributes.get("end")
             value = shape[slice(start, end)] if node.op == "Shape" else np.array(shape.prod(), np.int64)
-            self._keep(node.outputs[0], np.asarray(value, np.int64))
+            self.keep(node.outputs[0], np.asarray(value, np.int64))
             return True
         if node.op in _RANDOM or any(name and name not in self.constants for name in node.inputs):
             return False
@@ -214,59 +342,28 @@ class _Walk:
             raise node.cannot(
                 "it holds a graph of its own", "Export without control flow (torch.onnx.export with dynamo=True)"
             )
-        for name, array in zip(node.outputs, self._evaluated(node, proto), strict=True):
+        domain = self._domain(node, proto)
+        imports = {"": opset, **({domain: self.domains[domain]} if domain else {})}
+        arrays = self.folder.values(node, proto, imports)
+        if arrays is None:
+            return False
+        for name, array in zip(node.outputs, arrays, strict=True):
             if name:
-                self._keep(name, array)
+                self.keep(name, array)
         return True
 
-    def _evaluated(self, node: Node, proto: onnx.NodeProto) -> list[Array]:
-        self._require_modest(node)
-        domains = [onnx.helper.make_opsetid("", self.opset)]
-        if proto.domain not in ("", "ai.onnx"):
-            raise node.cannot(f"the domain {proto.domain!r} is not part of ONNX", "Export with standard operators only")
-        inner = onnx.helper.make_graph(
-            [proto],
-            "constant",
-            [onnx.helper.make_value_info(name, onnx.TypeProto()) for name in dict.fromkeys(node.inputs) if name],
-            [onnx.helper.make_value_info(name, onnx.TypeProto()) for name in node.outputs if name],
-        )
-        try:
-            with warnings.catch_warnings(), np.errstate(all="ignore"):
-                warnings.simplefilter("ignore")  # numpy's, on NaN and overflow, which are values like any other here
-                evaluator = ReferenceEvaluator(onnx.helper.make_model(inner, opset_imports=domains))
-                found = evaluator.run(None, {name: self.constants[name] for name in node.inputs if name})
-        except Exception as error:  # whatever the reference raises, the node cannot be computed
-            said = " ".join(str(error).split())[:200]
-            raise node.cannot(f"its value cannot be computed: {said}", _CHECK) from error
-        arrays = iter(found)
-        return [np.asarray(next(arrays)) if name else np.empty(0) for name in node.outputs]
 
-    def _require_modest(self, node: Node) -> None:
-        """Before a small model makes a huge constant: the nodes whose output's size is a value."""
-        if node.op not in ("ConstantOfShape", "Expand", "Tile", "Range", "Pad", "Resize", "OneHot") or not node.inputs:
-            return
-        if node.op in ("ConstantOfShape", "Expand"):
-            size = math.prod(abs(int(s)) for s in np.ravel(self.constants[node.inputs[-1]]))
-        elif node.op == "Tile":
-            size = self.constants[node.inputs[0]].size * math.prod(
-                abs(int(s)) for s in np.ravel(self.constants[node.inputs[1]])
-            )
-        elif node.op == "Range":
-            start, limit, step = (float(self.constants[name]) for name in node.inputs[:3])
-            size = 0 if step == 0 else int(abs((limit - start) / step))
-        elif node.op == "OneHot":
-            size = self.constants[node.inputs[0]].size * int(np.ravel(self.constants[node.inputs[1]])[0])
-        else:
-            amounts = [abs(float(a)) for name in node.inputs[1:] if name for a in np.ravel(self.constants[name])]
-            size = int(math.prod(1 + a for a in amounts)) * max(1, self.constants[node.inputs[0]].size)
-        if size * 4 > MAX_TENSOR_BYTES // 8:
-            raise node.cannot(f"it would make a constant of {size} elements", "Export with smaller sizes")
+def _resolved(proto: onnx.NodeProto, scope: Scope) -> onnx.NodeProto:
+    found = onnx.NodeProto()
+    found.CopyFrom(proto)
+    for names in (found.input, found.output):
+        flat = [scope.of(name) if name else "" for name in names]
+        del names[:]
+        names.extend(flat)
+    return found
 
 
-def _node(proto: onnx.NodeProto, index: int, taken: set[str]) -> Node:
-    name = proto.name or f"{proto.op_type}_{index}"
-    while name in taken:
-        name += f"_{index}"
+def _node(proto: onnx.NodeProto, name: str) -> Node:
     attributes: dict[str, Any] = {}
     for attribute in proto.attribute:
         if attribute.type == onnx.AttributeProto.TENSOR:

@@ -14,16 +14,34 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import onnx
 
 from .errors import BuildFailed, CannotCompile
 
 Array = npt.NDArray[Any]
 
-# Element types that a compiled model may hold at run time, by numpy's names, and how C calls them.
+SIGNED = ("int8", "int16", "int32", "int64")
+UNSIGNED = ("uint8", "uint16", "uint32", "uint64")
+INTEGERS = (*SIGNED, *UNSIGNED)
+# Two bytes each; numbers are computed in float32 and rounded to the nearest even one where they are stored (halves.py).
+HALVES = ("float16", "bfloat16")
+FLOATS = ("float32", "float64", *HALVES)
+# A byte each, however few bits they have: only stored, moved, and cast from and to.
+CODES = (
+    "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu", "float4_e2m1fn",
+    "int4", "uint4", "int2", "uint2",
+)  # fmt: skip
+# What numpy, Python and an operator's own arithmetic raise on values that no valid model has.
+TRIPS = (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError)
+# What an operator takes unless it says otherwise.
+PLAIN = ("float32", *INTEGERS, "bool")
+
+# Element types that a compiled model may hold at run time, by numpy's names, and how C stores them.
 C_TYPES = {
-    "float32": "float", "int64": "int64_t", "int32": "int32_t", "int16": "int16_t", "int8": "int8_t",
-    "uint64": "uint64_t", "uint32": "uint32_t", "uint16": "uint16_t", "uint8": "uint8_t", "bool": "uint8_t",
+    "float32": "float", "float64": "double", **dict.fromkeys(HALVES, "uint16_t"), **dict.fromkeys(CODES, "uint8_t"),
+    **{name: f"{name}_t" for name in INTEGERS}, "bool": "uint8_t",
 }  # fmt: skip
+ANY = tuple(C_TYPES)
 
 
 @dataclass(frozen=True)
@@ -58,6 +76,11 @@ class Node:
 
     def cannot(self, reason: str, what_to_do: str) -> CannotCompile:
         return CannotCompile(f"{self.op} {self.name!r}", reason, what_to_do)
+
+    def broken(self, error: Exception) -> CannotCompile:
+        """For what a shape rule or a lowering trips over: values that no valid model has, of which there are too many to name each."""
+        said = " ".join(str(error).split())[:200].rstrip(". ")
+        return self.cannot(f"its inputs and attributes do not belong together ({said})", "Check the model with onnx.checker")
 
 
 @dataclass(frozen=True)
@@ -151,6 +174,15 @@ class Rewriting:
             number += 1
             name = f"{wanted}.{number}"
         return name
+
+
+def array_of(tensor: onnx.TensorProto) -> Array:
+    """A constant of the model. Raises CannotCompile when it holds something else than it claims."""
+    try:
+        return np.asarray(onnx.numpy_helper.to_array(tensor))
+    except TRIPS as error:
+        said = " ".join(str(error).split())[:200].rstrip(". ")
+        raise CannotCompile(f"tensor {tensor.name!r}", f"its data is not what it claims ({said})", "Export the model again") from error
 
 
 def type_of(array: Array) -> TensorType:

@@ -12,6 +12,7 @@
 
 #define INLINE static inline __attribute__((always_inline))
 #define NODE static __attribute__((noinline))
+#define SHARED static __attribute__((noinline))  // one copy for all nodes that call it
 #define UNROLL _Pragma("clang loop unroll(full)")
 #define ROLLED _Pragma("clang loop unroll(disable)") _Pragma("clang loop vectorize(disable)")
 
@@ -83,19 +84,27 @@ INLINE float largest_of(f32x4 v) {
   return wasm_f32x4_extract_lane(v, 0);
 }
 
-// Copies and fills without memory.copy and memory.fill, which cost one instruction a byte; four vectors a turn.
+// The sum of n values (a constant, at most 16) by halves: as many additions as one after the other, but on wasm's stack and without each
+// waiting for the one before. `values` is used up.
+INLINE f32x4 tree_sum(f32x4 *values, const unsigned n) {
+  UNROLL for (unsigned half = 1; half < n; half *= 2)
+    UNROLL for (unsigned i = 0; i + half < n; i += 2 * half) values[i] = add(values[i], values[i + half]);
+  return values[0];
+}
+
+// Copies and fills without memory.copy and memory.fill, which cost one instruction a byte; eight vectors a turn, each stored as it is loaded,
+// so that none needs a local.
 INLINE void copy_bytes(uint8_t *to, const uint8_t *from, uint32_t size) {
   uint32_t i = 0;
-  ROLLED for (; i + 64 <= size; i += 64) {
-    const v128_t a = wasm_v128_load(from + i), b = wasm_v128_load(from + i + 16);
-    const v128_t c = wasm_v128_load(from + i + 32), d = wasm_v128_load(from + i + 48);
-    wasm_v128_store(to + i, a);
-    wasm_v128_store(to + i + 16, b);
-    wasm_v128_store(to + i + 32, c);
-    wasm_v128_store(to + i + 48, d);
+  ROLLED for (; i + 128 <= size; i += 128) {
+    UNROLL for (uint32_t k = 0; k < 128; k += 16) wasm_v128_store(to + i + k, wasm_v128_load(from + i + k));
   }
   ROLLED for (; i + 16 <= size; i += 16) wasm_v128_store(to + i, wasm_v128_load(from + i));
-  ROLLED for (; i < size; i++) to[i] = from[i];
+  to += i, from += i, size -= i;
+  if (size & 8) wasm_v128_store64_lane(to, wasm_v128_load64_zero(from), 0), to += 8, from += 8;
+  if (size & 4) wasm_v128_store32_lane(to, wasm_v128_load32_zero(from), 0), to += 4, from += 4;
+  if (size & 2) *to = *from, to[1] = from[1], to += 2, from += 2;
+  if (size & 1) *to = *from;
 }
 
 INLINE void fill_f32(float *to, float value, unsigned n) {
@@ -114,6 +123,8 @@ INLINE void fill_f32(float *to, float value, unsigned n) {
 INLINE void fill_bytes(uint8_t *to, uint8_t value, uint32_t size) {
   const v128_t v = wasm_u8x16_splat(value);
   uint32_t i = 0;
+  ROLLED for (; i + 64 <= size; i += 64)
+    UNROLL for (uint32_t j = 0; j < 64; j += 16) wasm_v128_store(to + i + j, v);
   ROLLED for (; i + 16 <= size; i += 16) wasm_v128_store(to + i, v);
   ROLLED for (; i < size; i++) to[i] = value;
 }

@@ -1,35 +1,56 @@
-// 2-d convolution with int8 weights and int16 activations. Lanes are output channels; a pixel's pair of input channels is splat.
+// 2-d convolution with int8 weights and int16 activations, and how activations are rounded to int16 for it.
 //
-// The input is rounded to int16 with one step for the whole tensor, and laid out (channel pairs, rows, columns, 2) with a zero border, so
-// that one 32-bit splat load brings what one i32x4.dot_i16x8_s needs: any stride and dilation are only addresses. See dense_int8.h for
-// the scales and why the sums cannot overflow.
+// The input is rounded with one step for the whole tensor, and laid out (channel pairs, rows, columns, 2) with a zero border. The lanes
+// are pixels (conv_pixels of conv_f32.h; its weights are widened to int16 when packed), or, where weights are many and pixels few, output
+// channels: one 32-bit splat load then brings the pair that one i32x4.dot_i16x8_s needs. See dense_int8.h for the scales and why the sums
+// cannot overflow.
 #ifndef COMMONWEIGHT_CONV_INT8_H
 #define COMMONWEIGHT_CONV_INT8_H
 
 #include "conv_f32.h"
 #include "dense_int8.h"
 
-INLINE v128_t rounded(const float *x, f32x4 scale) { return wasm_i32x4_trunc_sat_f32x4(wasm_f32x4_nearest(mul(load(x), scale))); }
+// Four values over the step, rounded to int16 in the low halves of the lanes (what the high ones hold is not said).
+INLINE v128_t rounded(const float *x, f32x4 scale, const bool is_bounded) {
+  // Values known to be small: adding 1.5 * 2^23 leaves the nearest integer in the low bits. Others saturate.
+  if (is_bounded) return add(mul(load(x), scale), splat(12582912.0f));
+  const v128_t whole = wasm_i32x4_trunc_sat_f32x4(wasm_f32x4_nearest(mul(load(x), scale)));
+  return wasm_i16x8_narrow_i32x4(whole, whole);
+}
 
-// (channels, h, w) floats to (groups * ceil(channels/groups/2), rows, pitch) pairs of int16. Returns the step.
-INLINE float quantise_pairs(const float *x, int16_t *to, unsigned groups, unsigned channels, unsigned h, unsigned w, unsigned top, unsigned left,
-                            unsigned rows, unsigned pitch, float limit) {
+// Pairs of a channel and the next one, or of a channel and zero.
+INLINE v128_t paired(const float *low, const float *high, f32x4 scale, const bool is_bounded) {
+  const v128_t a = rounded(low, scale, is_bounded), b = high ? rounded(high, scale, is_bounded) : wasm_i32x4_const_splat(0);
+  return is_bounded ? wasm_i16x8_shuffle(a, b, 0, 8, 2, 10, 4, 12, 6, 14) : wasm_i16x8_shuffle(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
+}
+
+INLINE void pair_row(float *row, const float *low, const float *high, const unsigned w, f32x4 scale, const bool is_bounded) {
+  unsigned j = 0;
+  ROLLED for (; j + 16 <= w; j += 16)
+    UNROLL for (unsigned v = 0; v < 16; v += 4) store(row + j + v, paired(low + j + v, high ? high + j + v : 0, scale, is_bounded));
+  const unsigned at = w - w % 16;
+  UNROLL for (unsigned v = 0; v < w % 16; v += 4)
+    store_n(row + at + v, paired(low + at + v, high ? high + at + v : 0, scale, is_bounded), w % 16 - v);
+}
+
+// (channels, h, w) floats to (groups * ceil(channels/groups/2), rows, pitch) pairs of int16. `most`: the largest magnitude that there can
+// be, or 0 to look for it. Returns the step.
+INLINE float quantise_pairs(const float *x, int16_t *to, unsigned groups, const unsigned channels, const unsigned h, const unsigned w,
+                            const unsigned top, const unsigned left, const unsigned rows, const unsigned pitch, float most, float limit) {
   const unsigned plane = h * w, pairs = (channels + 1) / 2;
-  const float step = step_of(largest_magnitude(x, groups * channels * plane), limit);
+  const bool is_bounded = most > 0.0f;
+  const float step = step_of(is_bounded ? most : largest_magnitude(x, groups * channels * plane), limit);
   const f32x4 scale = splat(1.0f / step);
-  fill_bytes((uint8_t *)to, 0, groups * pairs * rows * pitch * 4);
-  ROLLED for (unsigned g = 0; g < groups; g++)
-    ROLLED for (unsigned c = 0; c < channels; c += 2, to += 2 * rows * pitch) {
-      const float *low = x + (g * channels + c) * plane;
-      ROLLED for (unsigned i = 0; i < h; i++, low += w) {
-        float *row = (float *)to + (i + top) * pitch + left;
-        ROLLED for (unsigned j = 0; j < w; j += 4) {
-          v128_t pair = wasm_v128_and(rounded(low + j, scale), wasm_i32x4_const_splat(0xffff));
-          if (c + 1 < channels) pair = wasm_v128_or(pair, wasm_i32x4_shl(rounded(low + plane + j, scale), 16));
-          store_n(row + j, pair, w - j);
-        }
-      }
+  if (rows * pitch != plane) fill_bytes((uint8_t *)to, 0, groups * pairs * rows * pitch * 4);
+  float *out = (float *)to + top * pitch + left;
+  ROLLED for (unsigned g = 0; g < groups; g++) {
+    ROLLED for (unsigned c = 0; c + 2 <= channels; c += 2, out += rows * pitch, x += 2 * plane)
+      ROLLED for (unsigned i = 0; i < h; i++) pair_row(out + i * pitch, x + i * w, x + plane + i * w, w, scale, is_bounded);
+    if (channels % 2) {
+      ROLLED for (unsigned i = 0; i < h; i++) pair_row(out + i * pitch, x + i * w, 0, w, scale, is_bounded);
+      out += rows * pitch, x += plane;
     }
+  }
   return step;
 }
 
@@ -83,7 +104,7 @@ INLINE void channel_tile_int8(const int16_t *x, const uint8_t *panel, float *y, 
 }
 
 INLINE void channel_panel_int8(const int16_t *x, const uint8_t *w, float *y, struct conv s, float step, unsigned channels, const unsigned NV) {
-  const unsigned columns = s.ow < 8 ? s.ow : 8, rows = 8 / columns, below = s.oh % rows, rest = s.ow % columns;
+  const unsigned columns = channel_columns(s), rows = 8 / columns, below = s.oh % rows, rest = s.ow % columns;
   unsigned i = 0;
   ROLLED for (; i + rows <= s.oh; i += rows) {
     const int16_t *from = x + 2 * i * s.sh * s.pitch;

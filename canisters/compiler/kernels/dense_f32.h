@@ -8,51 +8,63 @@
 
 #include "functions.h"
 
-INLINE void dense_f32_steps(f32x4 *sum, const float *x, unsigned x_pitch, const float *w, const unsigned MR, const unsigned NV, const unsigned U) {
-  f32x4 a[8][8], b[8][8];
+// `pitch`: floats from one k to the next in the weights. A tile may be a slice of a wider panel.
+INLINE void dense_f32_steps(f32x4 *sum, const float *x, unsigned x_pitch, const float *w, const unsigned pitch, const unsigned MR,
+                            const unsigned NV, const unsigned U) {
+  f32x4 a[8][16], b[8][8];
   UNROLL for (unsigned r = 0; r < MR; r++)
     UNROLL for (unsigned u = 0; u < U; u++) a[r][u] = load_splat(x + r * x_pitch + u);
   if (MR > 1) {
     UNROLL for (unsigned u = 0; u < U; u++)
-      UNROLL for (unsigned v = 0; v < NV; v++) b[u][v] = load(w + (u * NV + v) * 4);
+      UNROLL for (unsigned v = 0; v < NV; v++) b[u][v] = load(w + u * pitch + 4 * v);
   }
   UNROLL for (unsigned v = 0; v < NV; v++)
-    UNROLL for (unsigned r = 0; r < MR; r++)
-      UNROLL for (unsigned u = 0; u < U; u++)
-        sum[r * NV + v] = add(sum[r * NV + v], mul(a[r][u], MR > 1 ? b[u][v] : load(w + (u * NV + v) * 4)));
+    UNROLL for (unsigned r = 0; r < MR; r++) {
+      f32x4 product[16];
+      UNROLL for (unsigned u = 0; u < U; u++) product[u] = mul(a[r][u], MR > 1 ? b[u][v] : load(w + u * pitch + 4 * v));
+      sum[r * NV + v] = add(sum[r * NV + v], tree_sum(product, U));
+    }
 }
 
-INLINE void dense_f32_tile(const float *x, unsigned x_pitch, const float *panel, float *y, unsigned y_pitch, unsigned k, unsigned columns,
-                           const unsigned MR, const unsigned NV, enum activation kind, float p, float q) {
+INLINE void dense_f32_tile(const float *x, unsigned x_pitch, const float *bias, const float *w, const unsigned pitch, float *y, unsigned y_pitch,
+                           unsigned k, unsigned columns, const unsigned MR, const unsigned NV, enum activation kind, float p, float q) {
   f32x4 sum[64];
   UNROLL for (unsigned v = 0; v < NV; v++) {
-    const f32x4 bias = load(panel + 4 * v);
-    UNROLL for (unsigned r = 0; r < MR; r++) sum[r * NV + v] = bias;
+    const f32x4 first = load(bias + 4 * v);
+    UNROLL for (unsigned r = 0; r < MR; r++) sum[r * NV + v] = first;
   }
-  const float *w = panel + 4 * NV;
   const unsigned whole = k & ~7u;
-  ROLLED for (const float *end = x + whole; x != end; x += 8, w += 32 * NV) dense_f32_steps(sum, x, x_pitch, w, MR, NV, 8);
-  if (k & 7u) dense_f32_steps(sum, x, x_pitch, w, MR, NV, k & 7u);
+  ROLLED for (const float *end = x + whole; x != end; x += 8, w += 8 * pitch) dense_f32_steps(sum, x, x_pitch, w, pitch, MR, NV, 8);
+  if (k & 7u) dense_f32_steps(sum, x, x_pitch, w, pitch, MR, NV, k & 7u);
   UNROLL for (unsigned r = 0; r < MR; r++)
     UNROLL for (unsigned v = 0; v < NV; v++)
       store_n(y + r * y_pitch + 4 * v, activate(sum[r * NV + v], kind, p, q), columns - 4 * v);
 }
 
-INLINE void dense_f32_panel(const float *x, const float *panel, float *y, unsigned m, unsigned n, unsigned k, unsigned columns,
-                            const unsigned NV, enum activation kind, float p, float q) {
+INLINE void dense_f32_slice(const float *x, const float *bias, const float *w, const unsigned pitch, float *y, unsigned m, unsigned n, unsigned k,
+                            unsigned columns, const unsigned NV, enum activation kind, float p, float q) {
   unsigned r = 0;
-  ROLLED for (; r + 8 <= m; r += 8) dense_f32_tile(x + r * k, k, panel, y + r * n, n, k, columns, 8, NV, kind, p, q);
-  if (m & 4u) dense_f32_tile(x + r * k, k, panel, y + r * n, n, k, columns, 4, NV, kind, p, q), r += 4;
-  if (m & 2u) dense_f32_tile(x + r * k, k, panel, y + r * n, n, k, columns, 2, NV, kind, p, q), r += 2;
-  if (m & 1u) dense_f32_tile(x + r * k, k, panel, y + r * n, n, k, columns, 1, NV, kind, p, q);
+  ROLLED for (; r + 8 <= m; r += 8) dense_f32_tile(x + r * k, k, bias, w, pitch, y + r * n, n, k, columns, 8, NV, kind, p, q);
+  if (m & 4u) dense_f32_tile(x + r * k, k, bias, w, pitch, y + r * n, n, k, columns, 4, NV, kind, p, q), r += 4;
+  if (m & 2u) dense_f32_tile(x + r * k, k, bias, w, pitch, y + r * n, n, k, columns, 2, NV, kind, p, q), r += 2;
+  if (m & 1u) dense_f32_tile(x + r * k, k, bias, w, pitch, y + r * n, n, k, columns, 1, NV, kind, p, q);
 }
 
-// `width`: 16, or 32 for a single row, where wide panels spread the loads of x further. All counts are constants of the node.
+INLINE void dense_f32_panel(const float *x, const float *panel, float *y, unsigned m, unsigned n, unsigned k, unsigned columns,
+                            const unsigned NV, enum activation kind, float p, float q) {
+  dense_f32_slice(x, panel, panel + 4 * NV, 4 * NV, y, m, n, k, columns, NV, kind, p, q);
+}
+
+// `width`: 16; for a single row up to 64, which spreads the loads of x further; for many rows 64 when n is a multiple of it: then one row
+// and many read the same panels, and tiles are slices of 16 columns. All counts are constants of the node.
 INLINE void dense_f32(const float *x, const float *panels, float *y, unsigned m, unsigned n, unsigned k, const unsigned width,
                       enum activation kind, float p, float q) {
   const float *panel = panels;
+  const unsigned slice = m == 1 || width < 16 ? width : 16;
   unsigned c = 0;
-  ROLLED for (; c + width <= n; c += width, panel += (k + 1) * width) dense_f32_panel(x, panel, y + c, m, n, k, width, width / 4, kind, p, q);
+  ROLLED for (; c + width <= n; c += width, panel += (k + 1) * width)
+    ROLLED for (unsigned s = 0; s < width; s += slice)
+      dense_f32_slice(x, panel + s, panel + width + s, width, y + c + s, m, n, k, slice, slice / 4, kind, p, q);
   if (n % width) dense_f32_panel(x, panel, y + c, m, n, k, n % width, (n % width + 3) / 4, kind, p, q);
 }
 

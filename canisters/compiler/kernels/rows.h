@@ -32,46 +32,63 @@
     ROLLED for (unsigned i = 0; i < (n); i++) (to)[i] = value; \
   } while (0)
 
-enum reduction { SUM, LARGEST, SMALLEST };
+enum reduction { SUM, LARGEST, SMALLEST, PRODUCT };
+// What is done to each element before it is joined, and to what they are joined to.
+enum before { AS_IS, ABSOLUTE, SQUARED };
+enum after { TIMES, ROOT, LOGARITHM };
 
 INLINE f32x4 joined(f32x4 a, f32x4 b, enum reduction kind) {
-  return kind == SUM ? add(a, b) : kind == LARGEST ? larger(a, b) : smaller(a, b);
+  return kind == SUM ? add(a, b) : kind == PRODUCT ? mul(a, b) : kind == LARGEST ? larger(a, b) : smaller(a, b);
 }
 
 INLINE f32x4 neutral(enum reduction kind) {
-  return splat(kind == SUM ? 0.0f : kind == LARGEST ? -__builtin_inff() : __builtin_inff());
+  return splat(kind == SUM ? 0.0f : kind == PRODUCT ? 1.0f : kind == LARGEST ? -__builtin_inff() : __builtin_inff());
+}
+
+INLINE f32x4 prepared(f32x4 v, enum before how) { return how == ABSOLUTE ? wasm_f32x4_abs(v) : how == SQUARED ? mul(v, v) : v; }
+
+INLINE f32x4 settled(f32x4 v, enum after how, float factor) {
+  return how == ROOT ? wasm_f32x4_sqrt(v) : how == LOGARITHM ? log4(v) : mul(v, splat(factor));
 }
 
 // One row; four sums run side by side, then the lanes are joined.
-INLINE float reduced_row(const float *x, unsigned n, enum reduction kind) {
+INLINE float reduced_row_as(const float *x, unsigned n, enum reduction kind, enum before how) {
   f32x4 a = neutral(kind), b = a, c = a, d = a;
   unsigned i = 0;
   ROLLED for (; i + 16 <= n; i += 16) {
-    a = joined(a, load(x + i), kind);
-    b = joined(b, load(x + i + 4), kind);
-    c = joined(c, load(x + i + 8), kind);
-    d = joined(d, load(x + i + 12), kind);
+    a = joined(a, prepared(load(x + i), how), kind);
+    b = joined(b, prepared(load(x + i + 4), how), kind);
+    c = joined(c, prepared(load(x + i + 8), how), kind);
+    d = joined(d, prepared(load(x + i + 12), how), kind);
   }
-  ROLLED for (; i + 4 <= n; i += 4) a = joined(a, load(x + i), kind);
-  if (n % 4) b = joined(b, first_n(load(x + i), neutral(kind), n % 4), kind);
+  ROLLED for (; i + 4 <= n; i += 4) a = joined(a, prepared(load(x + i), how), kind);
+  if (n % 4) b = joined(b, first_n(prepared(load(x + i), how), neutral(kind), n % 4), kind);
   a = joined(joined(a, b, kind), joined(c, d, kind), kind);
   a = joined(a, wasm_i32x4_shuffle(a, a, 2, 3, 0, 1), kind);
   return wasm_f32x4_extract_lane(joined(a, wasm_i32x4_shuffle(a, a, 1, 0, 3, 2), kind), 0);
 }
 
-// (outer, axis, inner) -> (outer, inner), times `factor`.
-INLINE void reduce_f32(const float *x, float *y, unsigned outer, unsigned axis, unsigned inner, enum reduction kind, float factor) {
+INLINE float reduced_row(const float *x, unsigned n, enum reduction kind) { return reduced_row_as(x, n, kind, AS_IS); }
+
+// (outer, axis, inner) -> (outer, inner), times `factor` or as `last` says.
+INLINE void reduce_as_f32(const float *x, float *y, unsigned outer, unsigned axis, unsigned inner, enum reduction kind, enum before first,
+                          enum after last, float factor) {
   ROLLED for (unsigned o = 0; o < outer; o++, x += axis * inner, y += inner) {
     if (inner == 1) {
-      y[0] = reduced_row(x, axis, kind) * factor;
+      const float found = reduced_row_as(x, axis, kind, first);
+      y[0] = last == TIMES ? found * factor : wasm_f32x4_extract_lane(settled(splat(found), last, factor), 0);
       continue;
     }
     ROLLED for (unsigned i = 0; i < inner; i += 4) {
       f32x4 found = neutral(kind);
-      ROLLED for (unsigned a = 0; a < axis; a++) found = joined(found, load(x + a * inner + i), kind);
-      store_n(y + i, mul(found, splat(factor)), inner - i);
+      ROLLED for (unsigned a = 0; a < axis; a++) found = joined(found, prepared(load(x + a * inner + i), first), kind);
+      store_n(y + i, settled(found, last, factor), inner - i);
     }
   }
+}
+
+INLINE void reduce_f32(const float *x, float *y, unsigned outer, unsigned axis, unsigned inner, enum reduction kind, float factor) {
+  reduce_as_f32(x, y, outer, axis, inner, kind, AS_IS, TIMES, factor);
 }
 
 INLINE void softmax_row(const float *x, float *y, unsigned n, const bool is_log) {

@@ -2,11 +2,41 @@
 
 Importing this package fills `REGISTRY`."""
 
-from . import activations, binary, convolution, dense, movement, normalization, pooling, reduction, softmax, views
+from . import (
+    activations,
+    binary,
+    bits,
+    casts,
+    convolution,
+    dense,
+    einsum,
+    gather,
+    integer_products,
+    known,
+    matrices,
+    ml,
+    movement,
+    normalization,
+    ordering,
+    padding,
+    pooling,
+    quantized,
+    rearranging,
+    recurrent,
+    reduction,
+    resize,
+    sampling,
+    scatter,
+    selection,
+    softmax,
+    spaces,
+    spectral,
+    views,
+)
 from .registry import REGISTRY, Kernel, Mode, Operator, Typing
 
 # Ours, made by passes; a model that brings one of these names means something else.
-INTERNAL = {"Dense", "View", "ReduceBlock", "Affine"}
+INTERNAL = {"Affine", "ConvSpace", "Dense", "Frames", "ReduceBlock", "View"}
 OFFERED = frozenset(REGISTRY) - INTERNAL
 
 __all__ = [
@@ -18,12 +48,31 @@ __all__ = [
     "Typing",
     "activations",
     "binary",
+    "bits",
+    "casts",
     "convolution",
     "dense",
+    "einsum",
+    "gather",
+    "integer_products",
+    "known",
+    "matrices",
+    "ml",
     "movement",
     "normalization",
+    "ordering",
+    "padding",
     "pooling",
+    "quantized",
+    "rearranging",
+    "recurrent",
     "reduction",
+    "resize",
+    "sampling",
+    "scatter",
+    "selection",
     "softmax",
+    "spaces",
+    "spectral",
     "views",
 ]

@@ -1,7 +1,9 @@
-"""Functions of each element alone: activations, roots, signs, casts.
+"""Functions of each element alone, with or without parameters: activations, roots, signs, trigonometry, tests for NaN.
 
-Source: ONNX Operators, Relu, LeakyRelu, Sigmoid, Tanh, Gelu-20, Erf, Exp, Log, Sqrt, Reciprocal, Neg, Abs, Clip, HardSigmoid,
-HardSwish, Cast. Float32 only, but for Neg, Abs, Relu, Clip of integers and Cast.
+Source: ONNX Operators, Relu-6, -14; LeakyRelu-6, -16; Sigmoid, Tanh-6, -13; Gelu-20; Erf-9, -13; Exp, Log, Sqrt, Reciprocal, Neg, Abs, Floor, Ceil-6,
+-13; Sign-9, -13; Round-11; Sin ... Atanh-7, -9, -22; Elu-6, -22; Selu-6, -22; Celu-12; Mish-18; Softplus, Softsign-1, -22; ThresholdedRelu-10, -22;
+Swish-24; Shrink-9; HardSigmoid-6, -22; HardSwish-14; IsNaN-9, -13; IsInf-10, -20. float32 and float64; integers where ONNX has them. The sign of
+NaN is NaN.
 """
 
 from __future__ import annotations
@@ -9,24 +11,61 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import onnx
 
-from canisters.compiler.ir import C_TYPES, Graph, Node, TensorType
+from canisters.compiler.ir import C_TYPES, INTEGERS, SIGNED, Graph, Node, TensorType
 
+from .dialects import Dialect, Rule
+from .elementwise import COMPARED_WORDS, ELEMENTS, each
 from .registry import Kernel, Mode, Typing, c_float, operator
 
-# Four lanes x in, four out. Cheap ones are repeated in an unrolled loop, long ones are not.
-_SHORT = {
-    "Relu": "at_least({x}, splat(0.0f))",
-    "Sqrt": "wasm_f32x4_sqrt({x})",
-    "Reciprocal": "divide(splat(1.0f), {x})",
-    "Neg": "wasm_f32x4_neg({x})",
-    "Abs": "wasm_f32x4_abs({x})",
-    "Floor": "wasm_f32x4_floor({x})",
-    "Ceil": "wasm_f32x4_ceil({x})",
+NUMBERS = ("float32", "float64", *INTEGERS)
+
+# Cheap ones are repeated in an unrolled loop, long ones are not.
+_SHORT: dict[str, Rule] = {
+    "Relu": lambda d, x: d.at_least(x, d.k(0.0)),
+    "Sqrt": lambda d, x: d.sqrt(x),
+    "Reciprocal": lambda d, x: d.divide(d.k(1.0), x),
+    "Neg": lambda d, x: d.neg(x),
+    "Abs": lambda d, x: d.abs(x),
+    "Floor": lambda d, x: d.floor(x),
+    "Ceil": lambda d, x: d.ceil(x),
+    "Round": lambda d, x: d.nearest(x),
+    "Sign": lambda d, x: d.choose(d.gt(x, d.k(0.0)), d.k(1.0), d.choose(d.lt(x, d.k(0.0)), d.k(-1.0), x)),
+    "Softsign": lambda d, x: d.divide(x, d.add(d.k(1.0), d.abs(x))),
 }
-_LONG = {"Sigmoid": "sigmoid4({x})", "Tanh": "tanh4({x})", "Erf": "erf4({x})", "Exp": "exp4({x})", "Log": "log4({x})"}
-_INTEGER = {"Neg": "-{x}", "Abs": "{x} < 0 ? -{x} : {x}", "Relu": "{x} < 0 ? 0 : {x}"}
+_LONG: dict[str, Rule] = {
+    "Sigmoid": lambda d, x: d.sigmoid(x),
+    "Tanh": lambda d, x: d.tanh(x),
+    "Erf": lambda d, x: d.erf(x),
+    "Exp": lambda d, x: d.exp(x),
+    "Log": lambda d, x: d.log(x),
+    "Sin": lambda d, x: d.sin(x),
+    "Cos": lambda d, x: d.cos(x),
+    "Tan": lambda d, x: d.tan(x),
+    "Asin": lambda d, x: d.asin(x),
+    "Acos": lambda d, x: d.acos(x),
+    "Atan": lambda d, x: d.atan(x),
+    "Sinh": lambda d, x: d.sinh(x),
+    "Cosh": lambda d, x: d.cosh(x),
+    "Asinh": lambda d, x: d.asinh(x),
+    "Acosh": lambda d, x: d.acosh(x),
+    "Atanh": lambda d, x: d.atanh(x),
+    "Softplus": lambda d, x: d.softplus(x),
+    "Mish": lambda d, x: d.mul(x, d.tanh(d.softplus(x))),
+}
+_INTEGER = {
+    "Neg": "-{a}",
+    "Abs": "({a} < 0 ? -{a} : {a})",
+    "Relu": "({a} < 0 ? 0 : {a})",
+    "Sign": "(({a} > 0) - ({a} < 0))",
+}
+# Parameters by attribute, with ONNX's defaults.
+_DEFAULTS = {
+    "Elu": {"alpha": 1.0}, "Selu": {"alpha": 1.67326319217681884765625, "gamma": 1.05070102214813232421875}, "Celu": {"alpha": 1.0},
+    "ThresholdedRelu": {"alpha": 1.0}, "Swish": {"alpha": 1.0}, "Shrink": {"lambd": 0.5, "bias": 0.0}, "HardSigmoid": {"alpha": 0.2, "beta": 0.5},
+    "HardSwish": {}, "LeakyRelu": {"alpha": 0.01},
+}  # fmt: skip
+_LONG_PARAMETERS = ("Elu", "Selu", "Celu", "Swish")
 
 
 @dataclass(frozen=True)
@@ -78,100 +117,120 @@ def activation_of(node: Node, graph: Graph) -> Activation | None:
 
 
 def _infer(node: Node, typing: Typing) -> tuple[TensorType, ...]:
-    found = typing.input(node)
-    if found.dtype != "float32" and not (node.op in _INTEGER and found.dtype.startswith("int")):
-        return (typing.floats(node),)
-    return (found,)
-
-
-def _infer_clip(node: Node, typing: Typing) -> tuple[TensorType, ...]:
-    found = typing.input(node)
-    for index in (1, 2):
-        typing.value(node, index)
-    if found.dtype == "bool":
-        return (typing.floats(node),)
-    return (found,)
-
-
-def _each(size: int, value: str, *, is_long: bool) -> Kernel:
-    return Kernel(f"{'EACH_F32_LONG' if is_long else 'EACH_F32'}(F32({{y0}}), {size}, {value});")
+    is_offered = node.op in _INTEGER and typing.input(node).dtype in INTEGERS
+    return (typing.input(node) if is_offered else typing.floats(node, 0, ("float32", "float64")),)
 
 
 def _lower(node: Node, graph: Graph, _mode: Mode) -> Kernel:
-    found = graph.type(node.inputs[0])
-    if found.dtype != "float32":
-        element = f"(({C_TYPES[found.dtype]} *){{x0}})[i]"
-        value = _INTEGER[node.op].format(x=element)
-        return Kernel(f"EACH(({C_TYPES[found.dtype]} *){{y0}}, {found.size}, {value});")
-    fused = activation_of(node, graph)
-    if node.op in _SHORT:
-        return _each(found.size, _SHORT[node.op].format(x="load(F32({x0}) + i)"), is_long=False)
-    if node.op in _LONG:
-        return _each(found.size, _LONG[node.op].format(x="load(F32({x0}) + i)"), is_long=True)
+    out = graph.type(node.outputs[0])
+    if out.dtype in INTEGERS:
+        unsigned = "uint64_t" if "64" in out.dtype else "uint32_t"
+        rule = (
+            _INTEGER[node.op].replace("-{a}", f"0 - ({unsigned}){{a}}") if out.dtype in SIGNED else _UNSIGNED[node.op]
+        )
+        return each(out, [out], f"({C_TYPES[out.dtype]})({rule})", ELEMENTS)
+    d = Dialect(out.dtype)
+    is_long = node.op in _LONG
+    return each(out, [out], (_LONG if is_long else _SHORT)[node.op](d, "{a}"), d.lanes(is_long=is_long))
+
+
+def activate(node: Node, graph: Graph, _mode: Mode) -> Kernel:
+    """What fused kernels do, as a kernel of its own. float32."""
+    out, fused = graph.type(node.outputs[0]), activation_of(node, graph)
     if fused is None:
         raise node.cannot("its parameters are not known", "Make them constants of the model")
-    return _each(
-        found.size, f"activate(load(F32({{x0}}) + i), {fused.arguments})", is_long=fused.kind.startswith("GELU")
+    lanes = Dialect(out.dtype).lanes(is_long=fused.kind.startswith("GELU"))
+    return each(out, [out], f"activate({{a}}, {fused.arguments})", lanes)
+
+
+def _infer_float32(node: Node, typing: Typing) -> tuple[TensorType, ...]:
+    return (typing.floats(node),)
+
+
+# --- with parameters ---
+
+
+def _infer_floats(node: Node, typing: Typing) -> tuple[TensorType, ...]:
+    return (typing.floats(node, 0, NUMBERS if node.op == "Shrink" else ("float32", "float64")),)
+
+
+def _rule(node: Node, d: Dialect, x: str) -> str:
+    # An attribute is a float32, its default too.
+    given = {name: float(np.float32(node.attributes.get(name, value))) for name, value in _DEFAULTS[node.op].items()}
+    alpha, zero = given.get("alpha", 0.0), d.k(0.0)
+    match node.op:
+        case "LeakyRelu":
+            return d.choose(d.lt(x, zero), d.mul(x, d.k(alpha)), x)
+        case "Elu":
+            return d.choose(d.lt(x, zero), d.mul(d.expm1(x), d.k(alpha)), x)
+        case "Selu":
+            return d.mul(d.choose(d.gt(x, zero), x, d.mul(d.expm1(x), d.k(alpha))), d.k(given["gamma"]))
+        case "Celu":
+            return d.choose(d.lt(x, zero), d.mul(d.expm1(d.divide(x, d.k(alpha))), d.k(alpha)), x)
+        case "ThresholdedRelu":
+            return d.both(x, d.gt(x, d.k(alpha)))
+        case "Swish":
+            return d.mul(x, d.sigmoid(d.mul(x, d.k(alpha))))
+        case "Shrink":
+            above = d.both(d.sub(x, d.k(given["bias"])), d.gt(x, d.k(given["lambd"])))
+            return d.choose(d.lt(x, d.k(-given["lambd"])), d.add(x, d.k(given["bias"])), above)
+        case "HardSwish":
+            return d.mul(x, _hard(d, x, 1 / 6, 0.5))
+    return _hard(d, x, alpha, given["beta"])
+
+
+def _hard(d: Dialect, x: str, alpha: float, beta: float) -> str:
+    return d.at_most(d.at_least(d.add(d.mul(x, d.k(alpha)), d.k(beta)), d.k(0.0)), d.k(1.0))
+
+
+def _lower_parameters(node: Node, graph: Graph, mode: Mode) -> Kernel:
+    out = graph.type(node.outputs[0])
+    if node.op == "LeakyRelu" and out.dtype == "float32":
+        return activate(node, graph, mode)
+    if out.dtype in INTEGERS:  # Shrink, computed as ONNX's reference does: in the floats that attributes are
+        limit, bias = (float(node.attributes.get(name, value)) for name, value in _DEFAULTS["Shrink"].items())
+        x = "(double){a}"
+        rule = f"({x} < {-limit} ? {x} + {bias} : {x} > {limit} ? {x} - {bias} : 0.0)"
+        convert = "int_of" if out.dtype in SIGNED else "natural_of"
+        return each(out, [out], f"({C_TYPES[out.dtype]}){convert}({rule})", ELEMENTS)
+    d = Dialect(out.dtype)
+    return each(out, [out], _rule(node, d, "{a}"), d.lanes(is_long=node.op in _LONG_PARAMETERS))
+
+
+# --- IsNaN and IsInf ---
+
+
+def _infer_test(node: Node, typing: Typing) -> tuple[TensorType, ...]:
+    return (TensorType("bool", typing.floats(node, 0, ("float32", "float64")).shape),)
+
+
+def _lower_test(node: Node, graph: Graph, _mode: Mode) -> Kernel:
+    found, out = graph.type(node.inputs[0]), graph.type(node.outputs[0])
+    wanted = [sign for sign in ("positive", "negative") if node.attributes.get(f"detect_{sign}", 1)]
+    infinity = {"positive": float("inf"), "negative": -float("inf")}
+    if found.dtype == "float64":
+        tests = [f"{{a}} == {'-' if sign == 'negative' else ''}__builtin_inf()" for sign in wanted]
+        return each(out, [found], "({a} != {a})" if node.op == "IsNaN" else f"({' || '.join(tests) or '0'})", ELEMENTS)
+    d = Dialect("float32")
+    if node.op == "IsNaN":
+        return each(out, [found], d.ne("{a}", "{a}"), COMPARED_WORDS)
+    if len(wanted) == 2:
+        return each(out, [found], d.eq(d.abs("{a}"), d.k(float("inf"))), COMPARED_WORDS)
+    return each(out, [found], d.eq("{a}", d.k(infinity[wanted[0]])) if wanted else d.k(0.0), COMPARED_WORDS)
+
+
+_UNSIGNED = {"Abs": "{a}", "Relu": "{a}", "Sign": "({a} > 0)", "Neg": "0 - {a}"}
+
+for _name in (*_SHORT, *_LONG):
+    operator(
+        _name,
+        since=11 if _name == "Round" else 6,
+        infer=_infer,
+        lower=_lower,
+        types=NUMBERS if _name in _INTEGER else ("float32", "float64"),
     )
-
-
-def _lower_clip(node: Node, graph: Graph, mode: Mode) -> Kernel:
-    found = graph.type(node.inputs[0])
-    if found.dtype == "float32" and activation_of(node, graph) is not None:
-        return _lower(node, graph, mode)
-    c_type = C_TYPES[found.dtype]
-    value = f"(({c_type} *){{x0}})[i]"
-    # As ONNX says: min(max(x, low), high), also when low is above high.
-    for index, name, sign in ((1, "min", "<"), (2, "max", ">")):
-        if node.input(index) or name in node.attributes:
-            constant = graph.constant(node.input(index)) if node.input(index) else np.array(node.attributes[name])
-            if constant is None:
-                raise node.cannot(f"its {name} is only known at run time", "Make it a constant of the model")
-            limit = (
-                c_float(float(constant.ravel()[0]))
-                if found.dtype == "float32"
-                else f"(({c_type}){int(constant.ravel()[0])})"
-            )
-            value = f"(({value}) {sign} {limit} ? {limit} : ({value}))"
-    return Kernel(f"EACH(({c_type} *){{y0}}, {found.size}, {value});")
-
-
-def _lower_hard(node: Node, graph: Graph, _mode: Mode) -> Kernel:
-    alpha, beta = (
-        (1 / 6, 0.5)
-        if node.op == "HardSwish"
-        else (node.attributes.get("alpha", 0.2), node.attributes.get("beta", 0.5))
-    )
-    line = f"add(mul(load(F32({{x0}}) + i), splat({c_float(alpha)})), splat({c_float(beta)}))"
-    gate = f"at_most(at_least({line}, splat(0.0f)), splat(1.0f))"
-    value = f"mul(load(F32({{x0}}) + i), {gate})" if node.op == "HardSwish" else gate
-    return _each(graph.type(node.inputs[0]).size, value, is_long=False)
-
-
-def _infer_cast(node: Node, typing: Typing) -> tuple[TensorType, ...]:
-    target = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(int(node.attributes["to"]))).name
-    if target not in C_TYPES:
-        raise node.cannot(f"it casts to {target}", f"Cast to one of {', '.join(C_TYPES)}")
-    return (TensorType(target, typing.input(node).shape),)
-
-
-def _lower_cast(node: Node, graph: Graph, _mode: Mode) -> Kernel:
-    source, target = graph.type(node.inputs[0]), graph.type(node.outputs[0])
-    element = f"(({C_TYPES[source.dtype]} *){{x0}})[i]"
-    to = f"({C_TYPES[target.dtype]} *){{y0}}"
-    if target.dtype == "bool":
-        return Kernel(f"EACH({to}, {source.size}, {element} != 0);")
-    if source.dtype == "float32" and target.dtype != "float32":
-        # Through int64, so that what is out of range wraps as integers do and traps nowhere.
-        return Kernel(
-            f"EACH({to}, {source.size}, ({C_TYPES[target.dtype]})__builtin_wasm_trunc_saturate_s_i64_f32({element}));"
-        )
-    return Kernel(f"EACH({to}, {source.size}, ({C_TYPES[target.dtype]}){element});")
-
-
-for _name in (*_SHORT, *_LONG, "LeakyRelu", "Gelu"):
-    operator(_name, since=20 if _name == "Gelu" else 9, infer=_infer, lower=_lower)
-for _name in ("HardSigmoid", "HardSwish"):
-    operator(_name, infer=_infer, lower=_lower_hard)
-operator("Clip", infer=_infer_clip, lower=_lower_clip)
-operator("Cast", infer=_infer_cast, lower=_lower_cast)
+operator("Gelu", since=20, infer=_infer_float32, lower=activate)
+for _name in _DEFAULTS:
+    operator(_name, infer=_infer_floats, lower=_lower_parameters, types=NUMBERS)
+for _name in ("IsNaN", "IsInf"):
+    operator(_name, infer=_infer_test, lower=_lower_test, types=("float32", "float64"))

@@ -14,14 +14,17 @@ from canisters.compiler.ir import Graph, Node, TensorType
 
 from . import packing
 from .activations import Activation
-from .binary import broadcast
+from .elementwise import broadcast
 from .loops import address, nest, strides_of
 from .registry import Kernel, Mode, Typing, c_float, operator
 
-# A single row spreads each load of x over more columns; many rows reuse the weights instead.
-ROW_WIDTH, PANEL_WIDTH = 32, 16
-# Below this many weights, int8 saves nothing: rounding the row costs what it spares.
-INT8_MIN_WEIGHTS = 256
+# A single row spreads each load of x over more columns (kernels/dense_row.h); many rows reuse the weights instead.
+ROW_WIDTH, LEAKY_ROW_WIDTH, PANEL_WIDTH = 64, 32, 16
+# Up to this many weights a row is computed by the kernel whose code is smallest: its turns are nothing beside a single page's charge.
+SMALL_ROW = 1024
+ROW_STEPS_INT8 = 32  # int8 rows are padded to this many weights: whole turns of the loop
+# What a bound becomes where there is none: NaN and infinities pass.
+_LIMITS = {"NONE": (-math.inf, math.inf), "RELU": (0.0, math.inf)}
 
 
 def _infer_gemm(node: Node, typing: Typing) -> tuple[TensorType, ...]:
@@ -77,18 +80,88 @@ def lower_dense(node: Node, graph: Graph, mode: Mode) -> Kernel:
     m = math.prod(shape) // k if k else math.prod(shape[:-1])
     bias = graph.constants[node.inputs[2]].astype(np.float32) if node.input(2) else np.zeros(n, np.float32)
     activation: Activation = node.attributes.get("activation", Activation())
-    width = ROW_WIDTH if m == 1 else PANEL_WIDTH
     if m == 0 or n == 0:
         return Kernel("")
-    if mode == "int8" and k * n >= INT8_MIN_WEIGHTS and n >= 4 and np.isfinite(weights).all():
-        code = (
-            f"dense_int8(F32({{x0}}), U8({{w_panels}}), F32({{y0}}), I16({{s_rows}}), F32({{s_steps}}), {m}, {n}, {k}, {width}, "
-            f"{c_float(packing.int16_limit(k))}, {activation.arguments});"
-        )
-        scratch = {"rows": m * (-(-k // 8) * 8) * 2, "steps": m * 4}
-        return Kernel(code, {"panels": packing.dense_int8(weights, bias, width)}, scratch, m * n * k, "int8")
+    is_finite = bool(np.isfinite(weights).all() and np.isfinite(bias).all())
+    if mode == "int4" and is_finite and k >= packing.INT4_GROUP and int4_cost(m, k, n) < f32_cost(m, k, n):
+        return _int4(weights, bias, activation, m)
+    in_int8 = mode != "f32" and is_finite and int8_cost(m, k, n) < f32_cost(m, k, n)
+    if m == 1 and activation.kind in ("NONE", "RELU", "CLIP"):
+        return _row(weights, bias, activation, in_int8=in_int8)
+    if in_int8:
+        return _rows_int8(weights, bias, activation, m)
+    width = _width(m, n)
     code = f"dense_f32(F32({{x0}}), F32({{w_panels}}), F32({{y0}}), {m}, {n}, {k}, {width}, {activation.arguments});"
     return Kernel(code, {"panels": packing.dense_f32(weights, bias, width)}, {}, m * n * k, "f32")
+
+
+def _width(m: int, n: int) -> int:
+    """Columns of a panel. Where they divide evenly, many rows read the panels of a single one: variants of a model share them."""
+    return LEAKY_ROW_WIDTH if m == 1 else ROW_WIDTH if n % ROW_WIDTH == 0 else PANEL_WIDTH
+
+
+def _rows_int8(weights: packing.Floats, bias: packing.Floats, activation: Activation, m: int) -> Kernel:
+    k, n = weights.shape
+    width = _width(m, n)
+    step = ROW_STEPS_INT8 if width == ROW_WIDTH else 2
+    padded = -(-k // step) * step
+    code = (
+        f"dense_int8_of_pairs(F32({{x0}}), U8({{w_panels}}), F32({{y0}}), I16({{s_rows}}), F32({{s_steps}}), {m}, {n}, {k}, {padded // 2}, "
+        f"{width}, {c_float(packing.int16_limit(k))}, {activation.arguments});"
+    )
+    scratch = {"rows": m * (-(-padded // 8) * 8) * 2, "steps": m * 4}
+    return Kernel(code, {"panels": packing.dense_int8(weights, bias, width, padded)}, scratch, m * n * k, "int8")
+
+
+def _row(weights: packing.Floats, bias: packing.Floats, activation: Activation, *, in_int8: bool) -> Kernel:
+    k, n = weights.shape
+    low, high = _LIMITS.get(activation.kind, (activation.p, activation.q))
+    limits = f"{c_float(low)}, {c_float(high)}"
+    if not in_int8:
+        kernel = "small_row_f32" if n * k <= SMALL_ROW and n < ROW_WIDTH else "dense_row_f32"
+        code = f"{kernel}(F32({{x0}}), F32({{w_panels}}), F32({{y0}}), {n}, {k}, {limits});"
+        return Kernel(code, {"panels": packing.dense_f32(weights, bias, ROW_WIDTH)}, {}, n * k, "f32")
+    code = (
+        f"dense_row_int8(F32({{x0}}), U8({{w_panels}}), F32({{y0}}), I16({{s_row}}), {n}, {k}, "
+        f"{c_float(packing.int16_limit(k))}, {limits});"
+    )
+    padded = -(-k // ROW_STEPS_INT8) * ROW_STEPS_INT8
+    return Kernel(
+        code, {"panels": packing.dense_int8(weights, bias, ROW_WIDTH, padded)}, {"row": padded * 2}, n * k, "int8"
+    )
+
+
+def _int4(weights: packing.Floats, bias: packing.Floats, activation: Activation, m: int) -> Kernel:
+    k, n = weights.shape
+    low, high = (
+        (activation.p, activation.q) if activation.kind == "CLIP" else _LIMITS.get(activation.kind, _LIMITS["NONE"])
+    )
+    code = (
+        f"dense_int4(F32({{x0}}), U8({{w_panels}}), F32({{y0}}), I16({{s_row}}), F32({{s_last}}), {m}, {n}, {k}, "
+        f"{c_float(low)}, {c_float(high)});"
+    )
+    if activation.kind not in ("NONE", "RELU", "CLIP"):
+        code += f"\nEACH_F32_LONG(F32({{y0}}), {m * n}, activate(load(F32({{y0}}) + i), {activation.arguments}));"
+    scratch = {"row": -(-k // packing.INT4_GROUP) * packing.INT4_GROUP * 2, "last": ROW_WIDTH * 4}
+    return Kernel(code, {"panels": packing.dense_int4(weights, bias)}, scratch, m * n * k, "int4")
+
+
+def f32_cost(m: int, k: int, n: int) -> float:
+    """Instructions by the network's table, and the charge for the weights' pages."""
+    return m * n * (1.8 * k + 4) + packing.page_charge(4 * k * n)
+
+
+def int8_cost(m: int, k: int, n: int) -> float:
+    if m == 1 and k * n <= SMALL_ROW:
+        return math.inf
+    step = ROW_STEPS_INT8 if m == 1 or _width(m, n) == ROW_WIDTH else 2
+    padded = -(-k // step) * step
+    return m * n * (0.65 * padded + 6) + m * (60 + 5 * k) + packing.page_charge(padded * n)
+
+
+def int4_cost(m: int, k: int, n: int) -> float:
+    padded_k, padded_n = -(-k // packing.INT4_GROUP) * packing.INT4_GROUP, -(-n // ROW_WIDTH) * ROW_WIDTH
+    return m * padded_n * (padded_k + 6) + m * (60 + 5 * k) + packing.page_charge(padded_k * padded_n * 9 // 16)
 
 
 operator("Gemm", infer=_infer_gemm, lower=None)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 Steps = tuple[int, ...]
+_SHORT = 16  # a turn of the vector loops
 
 
 def contiguous(shape: Sequence[int]) -> Steps:
@@ -73,22 +74,33 @@ def copy(
     target_start: int,
     target_steps: Steps,
 ) -> str:
-    """Copies a block. Starts and steps count elements of `size_bytes`."""  # fmt: skip
+    """Copies a block. Starts and steps count elements of `size_bytes`. The innermost loop is along the axis that makes it longest while one
+    side's elements are neighbours."""  # fmt: skip
     if math.prod(shape) == 0:
         return ""
     sizes, (from_steps, to_steps) = merged(shape, [source_steps, target_steps])
-    inner = sizes[-1]
+    last = _innermost(sizes, from_steps, to_steps)
+    sizes, from_steps, to_steps = (_moved(way, last) for way in (sizes, from_steps, to_steps))
+    inner, from_step, to_step = sizes[-1], from_steps[-1], to_steps[-1]
     from_ = address(f"({c_type} *){source}", source_start, from_steps[:-1])
     to = address(f"({c_type} *){target}", target_start, to_steps[:-1])
-    if from_steps[-1] == 1 and to_steps[-1] == 1:
-        body = [f"copy_bytes((uint8_t *)({to}), (uint8_t *)({from_}), {inner * size_bytes});"]
+    if from_step == 1 and to_step == 1:
+        body = f"copy_bytes((uint8_t *)({to}), (uint8_t *)({from_}), {inner * size_bytes});"
+    elif size_bytes == 4 and to_step == 1 and from_step >= 0:
+        body = f"gather_32((uint32_t *)({to}), (uint32_t *)({from_}), {from_step}, {inner});"
     else:
-        sign = "-" if from_steps[-1] < 0 else ""
-        index = f"{sign}(int)({abs(from_steps[-1])} * i)" if sign else f"{from_steps[-1]} * i"
-        body = [
-            f"const {c_type} *from = {from_};",
-            f"{c_type} *to = {to};",
-            f"ROLLED for (unsigned i = 0; i < {inner}; i++) to[{to_steps[-1]} * i] = from[{index}];",
-        ]
-    text = nest(sizes[:-1], body)
-    return text if len(sizes) > 1 or len(body) == 1 else f"{{{{\n{indent(text)}\n}}}}"
+        # A step without sign lets the C compiler put it into the instruction.
+        to_text, from_text = (str(step) if step < 0 else f"{step}u" for step in (to_step, from_step))
+        body = f"MOVE_EACH({c_type}, {to}, {to_text}, {from_}, {from_text}, {inner});"
+    return nest(sizes[:-1], [body])
+
+
+def _innermost(sizes: Sequence[int], from_steps: Steps, to_steps: Steps) -> int:
+    """The last axis, unless it is short and the source's own last one is not."""
+    last = len(sizes) - 1
+    rivals = [axis for axis in range(last) if from_steps[axis] == 1 and sizes[axis] > sizes[last]]
+    return rivals[-1] if from_steps[last] != 1 and sizes[last] < _SHORT and rivals else last
+
+
+def _moved(way: Steps, last: int) -> Steps:
+    return (*way[:last], *way[last + 1 :], way[last])

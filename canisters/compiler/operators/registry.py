@@ -6,25 +6,28 @@ A family's module registers its operators here when it is imported (`operators/_
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from canisters.compiler.ir import Array, Graph, Node, TensorType
+from canisters.compiler.ir import C_TYPES, PLAIN, Array, Graph, Node, TensorType
 
-Mode = str  # "f32" or "int8"
+Mode = str  # "f32"; "int8"; "int4", in which what has no kernel for 4-bit weights is as in int8
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """`weights`: packed bytes by name. `scratch`: bytes needed while the node runs, by name. `macs`: multiply-accumulates of the node."""
+    """`weights`: packed bytes by name. `scratch`: bytes needed while the node runs, by name. `macs`: multiply-accumulates of the node.
+    `data_bytes`: of the texts and tables that its C holds.
+    """
 
     code: str
     weights: Mapping[str, bytes] = field(default_factory=dict)
     scratch: Mapping[str, int] = field(default_factory=dict)
     macs: int = 0
     note: str = ""
+    data_bytes: int = 0
 
 
 Infer = Callable[[Node, "Typing"], tuple[TensorType, ...]]
@@ -33,12 +36,17 @@ Lower = Callable[[Node, Graph, Mode], Kernel]
 
 @dataclass(frozen=True)
 class Operator:
-    """`since`: the first opset whose meaning is implemented. `lower` is None for what a pass replaces before C is written."""
+    """`since`: the first opset whose meaning is implemented. `lower` is None for what a pass replaces before C is written.
+    `types`: element types that its inputs may have; float16 and bfloat16 that are not among them are widened to float32 (halves.py).
+    `domain`: "" for ONNX itself, or "ai.onnx.ml"; `since` counts that domain's opsets.
+    """
 
     name: str
     since: int
     infer: Infer
     lower: Lower | None
+    types: tuple[str, ...] = PLAIN
+    domain: str = ""
 
 
 class Typing:
@@ -55,11 +63,13 @@ class Typing:
             raise node.cannot(f"input {index} is missing", "Check the model with onnx.checker")
         return self._types[name]
 
-    def floats(self, node: Node, index: int = 0) -> TensorType:
+    def floats(self, node: Node, index: int = 0, allowed: Sequence[str] = ("float32",)) -> TensorType:
+        """The type of an input that must be of one of the `allowed` element types. Raises CannotCompile."""
         found = self.input(node, index)
-        if found.dtype != "float32":
+        if found.dtype not in allowed:
             raise node.cannot(
-                f"input {index} is {found.dtype}, and only float32 is computed here", "Cast it to float32 in the model"
+                f"input {index} is {found.dtype}, and only {', '.join(allowed)} is computed here",
+                f"Cast it to {allowed[0]} in the model",
             )
         return found
 
@@ -75,6 +85,10 @@ class Typing:
             )
         return self._constants[name]
 
+    def known(self, node: Node, index: int) -> Array | None:
+        """The value of an input, when it is a constant."""
+        return self._constants.get(node.input(index))
+
     def integers(self, node: Node, attribute: str, index: int) -> tuple[int, ...] | None:
         """A list of integers that older opsets hold in an attribute and newer ones in an input."""
         if attribute in node.attributes:
@@ -86,8 +100,10 @@ class Typing:
 REGISTRY: dict[str, Operator] = {}
 
 
-def operator(name: str, *, since: int = 9, infer: Infer, lower: Lower | None) -> None:
-    REGISTRY[name] = Operator(name, since, infer, lower)
+def operator(
+    name: str, *, since: int = 9, infer: Infer, lower: Lower | None, types: tuple[str, ...] = PLAIN, domain: str = ""
+) -> None:
+    REGISTRY[name] = Operator(name, since, infer, lower, types, domain)
 
 
 def axis_of(node: Node, axis: int, rank: int) -> int:
@@ -120,3 +136,25 @@ def c_float(value: float) -> str:
     if number in (float("inf"), float("-inf")):
         return "__builtin_inff()" if number > 0 else "-__builtin_inff()"
     return f"{np.float32(value)}f"
+
+
+def c_double(value: float) -> str:
+    """A C constant that reads back as exactly this float64."""
+    if value != value:
+        return '__builtin_nan("")'
+    if value in (float("inf"), float("-inf")):
+        return "__builtin_inf()" if value > 0 else "-__builtin_inf()"
+    return repr(float(value))
+
+
+def c_constant(value: object, dtype: str) -> str:
+    """One element of any type as C stores it: halves and smaller types are the number of their bits."""
+    if dtype == "float32":
+        return c_float(float(np.float32(value)))  # type: ignore[arg-type]
+    if dtype == "float64":
+        return c_double(float(np.float64(value)))  # type: ignore[arg-type]
+    element = np.asarray(value).astype(np.dtype(dtype))
+    stored = int(element.view(f"uint{8 * element.itemsize}")) if element.dtype.kind in "fV" else int(element)
+    if stored == -(1 << 63):
+        return "INT64_MIN"
+    return f"(({C_TYPES[dtype]}){stored}{'ull' if stored >= 1 << 63 else 'll'})"

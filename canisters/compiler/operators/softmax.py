@@ -5,28 +5,28 @@ Source: ONNX Operators, Softmax-1, -11 (the input seen as a matrix cut before `a
 
 from __future__ import annotations
 
-import math
+from canisters.compiler.ir import C_TYPES, Graph, Node, TensorType
 
-from canisters.compiler.ir import Graph, Node
+from .reduction import softmax_sizes
+from .registry import Kernel, Mode, Typing, operator
 
-from .registry import Kernel, Mode, axis_of, float_like_input, operator
+_TYPES = ("float32", "float64")
 
-_ONE_AXIS_SINCE = 13
+
+def _infer(node: Node, typing: Typing) -> tuple[TensorType, ...]:
+    return (typing.floats(node, allowed=_TYPES),)
 
 
 def _lower(node: Node, graph: Graph, _mode: Mode) -> Kernel:
-    shape = graph.type(node.inputs[0]).shape
-    of_one_axis = int(node.attributes["opset"]) >= _ONE_AXIS_SINCE
-    axis = axis_of(node, int(node.attributes.get("axis", -1 if of_one_axis else 1)), len(shape))
-    if of_one_axis:
-        sizes = math.prod(shape[:axis]), shape[axis], math.prod(shape[axis + 1 :])
-    else:
-        sizes = math.prod(shape[:axis]), math.prod(shape[axis:]), 1
+    type_ = graph.type(node.inputs[0])
+    sizes = softmax_sizes(node, type_.shape)
     if 0 in sizes:
         return Kernel("")
     is_log = "true" if node.op == "LogSoftmax" else "false"
-    return Kernel(f"softmax_f32(F32({{x0}}), F32({{y0}}), {', '.join(map(str, sizes))}, {is_log});")
+    c_type, suffix = C_TYPES[type_.dtype], "f32" if type_.dtype == "float32" else "f64"
+    pointers = "F32({x0}), F32({y0})" if suffix == "f32" else f"({c_type} *){{x0}}, ({c_type} *){{y0}}"
+    return Kernel(f"softmax_{suffix}({pointers}, {', '.join(map(str, sizes))}, {is_log});")
 
 
-operator("Softmax", infer=float_like_input, lower=_lower)
-operator("LogSoftmax", infer=float_like_input, lower=_lower)
+operator("Softmax", infer=_infer, lower=_lower, types=_TYPES)
+operator("LogSoftmax", infer=_infer, lower=_lower, types=_TYPES)

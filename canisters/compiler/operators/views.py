@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from canisters.compiler.ir import Graph, Node, TensorType
+from canisters.compiler.ir import ANY, Graph, Node, TensorType
 
 from .registry import Kernel, Mode, Typing, axes_of, operator, same_as_input
 
@@ -89,10 +89,10 @@ def _alias(_node: Node, _graph: Graph, _mode: Mode) -> Kernel:
     return Kernel("")
 
 
-operator("Reshape", infer=_reshape, lower=None)
-operator("Flatten", infer=_flatten, lower=None)
-operator("Squeeze", infer=_squeeze, lower=None)
-operator("Unsqueeze", infer=_unsqueeze, lower=None)
-operator("Identity", infer=same_as_input, lower=None)
-operator("Dropout", infer=_dropout, lower=None)
-operator("View", infer=same_as_input, lower=_alias)
+operator("Reshape", infer=_reshape, lower=None, types=ANY)
+operator("Flatten", infer=_flatten, lower=None, types=ANY)
+operator("Squeeze", infer=_squeeze, lower=None, types=ANY)
+operator("Unsqueeze", infer=_unsqueeze, lower=None, types=ANY)
+operator("Identity", infer=same_as_input, lower=None, types=ANY)
+operator("Dropout", infer=_dropout, lower=None, types=ANY)
+operator("View", infer=same_as_input, lower=_alias, types=ANY)

@@ -1,6 +1,7 @@
-"""ReduceMean, ReduceSum, ReduceMax, ReduceMin, GlobalAveragePool, GlobalMaxPool(x) -> ReduceBlock, one for each run of neighbouring axes.
+"""Reduce*, GlobalAveragePool, GlobalMaxPool(x) -> ReduceBlock, one for each run of neighbouring axes.
 
-Axes of size 1 belong to no run, so that most reductions are a single block. The last run's factor makes a mean of the sum.
+Axes of size 1 belong to no run, so that most reductions are a single block. What is done to each element is done by the first block, what is
+done to the result by the last.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import math
 
 from canisters.compiler.ir import Graph, Node, Rewriting, TensorType
-from canisters.compiler.operators.reduction import GLOBAL_POOLS, KINDS, reduced_axes
+from canisters.compiler.operators.reduction import GLOBAL_POOLS, KINDS, Reduction, reduced_axes
 from canisters.compiler.operators.registry import Typing
 
 
@@ -26,7 +27,35 @@ def reductions_to_blocks(graph: Graph) -> Graph:
 
 def _blocks(new: Rewriting, node: Node, op: str, axes: tuple[int, ...]) -> None:
     shape = list(new.type(node.inputs[0]).shape)
-    factor = 1.0 / math.prod(shape[axis] for axis in axes) if op == "ReduceMean" else 1.0
+    dtype = new.type(node.inputs[0]).dtype
+    rule = KINDS[op]
+    count = math.prod(shape[axis] for axis in axes) if rule.is_mean else 1
+    runs = _runs(shape, axes)
+    name = node.inputs[0]
+    for index, run in enumerate(runs):
+        is_last = index == len(runs) - 1
+        sizes = math.prod(shape[: run[0]]), math.prod(shape[run[0] : run[-1] + 1]), math.prod(shape[run[-1] + 1 :])
+        for axis in run:
+            shape[axis] = 1
+        output = node.outputs[0] if is_last else new.tensor(f"{node.name}.part", TensorType(dtype, tuple(shape)))
+        attributes = {
+            "sizes": sizes,
+            "kind": rule.kind,
+            "before": "AS_IS" if index else rule.before,
+            "after": rule.after if is_last else "TIMES",
+            "count": count if is_last else 1,
+        }
+        made = Node(node.name if is_last else f"{node.name}.{index}", "ReduceBlock", (name,), (output,), attributes)
+        if is_last:
+            new.keep(made)
+        else:
+            new.add(made)
+        name = output
+    if not runs:
+        _of_single_elements(new, node, rule, math.prod(shape))
+
+
+def _runs(shape: list[int], axes: tuple[int, ...]) -> list[list[int]]:
     runs: list[list[int]] = []
     for axis in (axis for axis in axes if shape[axis] != 1):
         # Only axes of size 1 between two reduced ones: still one run.
@@ -34,18 +63,13 @@ def _blocks(new: Rewriting, node: Node, op: str, axes: tuple[int, ...]) -> None:
             runs[-1].append(axis)
         else:
             runs.append([axis])
-    name = node.inputs[0]
-    for index, run in enumerate(runs):
-        last = index == len(runs) - 1
-        for axis in run:
-            shape[axis] = 1
-        output = node.outputs[0] if last else new.tensor(f"{node.name}.part", TensorType("float32", tuple(shape)))
-        attributes = {"first": run[0], "last": run[-1], "kind": KINDS[op], "factor": factor if last else 1.0}
-        made = Node(node.name if last else f"{node.name}.{index}", "ReduceBlock", (name,), (output,), attributes)
-        if last:
-            new.keep(made)
-        else:
-            new.add(made)
-        name = output
-    if not runs:
+    return runs
+
+
+def _of_single_elements(new: Rewriting, node: Node, rule: Reduction, size: int) -> None:
+    """Nothing is joined, but each element may become another."""
+    if rule.before == "AS_IS" and rule.after == "TIMES":
         new.keep(Node(node.name, "View", node.inputs[:1], node.outputs))
+        return
+    attributes = {"sizes": (1, 1, size), "kind": rule.kind, "before": rule.before, "after": rule.after, "count": 1}
+    new.keep(Node(node.name, "ReduceBlock", node.inputs[:1], node.outputs, attributes))
