@@ -17,7 +17,9 @@ import wasmtime
 from canisters.interface.metering import CannotMeter, metered
 
 from . import wasm as w
+from .compact import compacted
 from .errors import BuildFailed
+from .kinds import TENSORS, Kind
 from .memory import PAGE_BYTES, STACK_BYTES, Plan
 
 SHELL = Path(__file__).parent.parent / "inference"
@@ -39,10 +41,6 @@ MAX_CODE_BYTES = 10 << 20
 MAX_FUNCTIONS = 50_000
 MAX_GLOBALS = 1_000
 MAX_FUNCTION_BYTES = 1_000_000  # the limit is 1,000,000 instructions, and each has at least one byte
-EXPORTS = {
-    "memory", "canister_init", "canister_post_upgrade", "canister_inspect_message", "canister_update infer_blob",
-    "canister_update weights_upload", "canister_update seal", "canister_query describe", "canister_query health",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -53,23 +51,24 @@ class Module:
     named: bytes
 
 
-def build_module(model_c: str, interface_h: str, plan: Plan, did: str) -> Module:
+def build_module(model_c: str, interface_h: str, plan: Plan, kind: Kind = TENSORS) -> Module:
     """Raises BuildFailed."""
-    linked = _linked(model_c, interface_h, plan)
+    linked = _linked(model_c, interface_h, plan, kind)
     heap_base = next(entry for entry in w.exports(linked) if entry.name == "__heap_base")
     data_end = w.constant_global(linked, heap_base.index)
     if data_end > plan.arena[0]:
         raise BuildFailed(f"the module's data ends at {data_end}, behind the activations' start at {plan.arena[0]}")
     kept = w.export_section([entry for entry in w.exports(linked) if entry.name != "__heap_base"])
     parts = [kept if part.number == w.EXPORT else part for part in w.sections(linked)]
+    parts = [compacted(part) if part.number == w.CODE else part for part in parts]
     named = w.assembled(parts)
     plain = [part for part in parts if part.number != w.CUSTOM]
-    module = w.assembled([*plain, w.custom("icp:public candid:service", did.encode())])
-    _require_rules(module)
+    module = w.assembled([*plain, w.custom("icp:public candid:service", kind.interface.encode())])
+    _require_rules(module, kind)
     return Module(module, named)
 
 
-def _linked(model_c: str, interface_h: str, plan: Plan) -> bytes:
+def _linked(model_c: str, interface_h: str, plan: Plan, kind: Kind) -> bytes:
     with tempfile.TemporaryDirectory(prefix="commonweight-build-") as folder:
         here = Path(folder)
         (here / "model.c").write_text(model_c)
@@ -79,7 +78,8 @@ def _linked(model_c: str, interface_h: str, plan: Plan) -> bytes:
         (here / "kernels.h").write_text("".join(f'#include "{name}"\n' for name in headers))
         command = [
             sys.executable, "-m", "ziglang", "cc", *FLAGS, f"-Wl,--initial-memory={plan.pages * PAGE_BYTES}",
-            "-I", str(here), "-I", str(KERNELS), "-o", "module.wasm", "model.c", str(SHELL / "canister.c"),
+            "-I", str(here), "-I", str(KERNELS), *(f"-D{define}" for define in kind.defines),
+            "-o", "module.wasm", "model.c", str(SHELL / kind.source),
         ]  # fmt: skip
         try:
             done = subprocess.run(
@@ -123,12 +123,12 @@ def engine(*, canonical_nans: bool = True) -> wasmtime.Engine:
     return wasmtime.Engine(config)
 
 
-def _require_rules(module: bytes) -> None:
-    for fault in _faults(module):
+def _require_rules(module: bytes, kind: Kind) -> None:
+    for fault in _faults(module, kind):
         raise BuildFailed(f"the module breaks a rule of the network: {fault}")
 
 
-def _faults(module: bytes) -> list[str]:
+def _faults(module: bytes, kind: Kind) -> list[str]:
     faults = []
     if len(module) > MAX_MODULE_BYTES:
         faults.append(f"it has {len(module)} bytes; {MAX_MODULE_BYTES} are allowed")
@@ -140,7 +140,7 @@ def _faults(module: bytes) -> list[str]:
         faults.append(f"it has {w.count_of(module, w.GLOBAL)} globals; {MAX_GLOBALS} are allowed")
     if max(w.function_sizes(module), default=0) > MAX_FUNCTION_BYTES:
         faults.append(f"a function is larger than {MAX_FUNCTION_BYTES} bytes")
-    if {entry.name for entry in w.exports(module)} != EXPORTS:
+    if {entry.name for entry in w.exports(module)} != kind.exports:
         faults.append(f"it exports {sorted(entry.name for entry in w.exports(module))}")
     if any(source != "ic0" or kind != w.FUNCTION_KIND for source, _, kind in w.imports(module)):
         faults.append(f"it imports {[f'{source}.{name}' for source, name, _ in w.imports(module)]}")

@@ -1,13 +1,14 @@
 """Runs a compiled module in wasmtime behind a stand-in for the System API: for equality tests and cost reports, without a network.
 
 Everything goes through the module's own doors (init, weights_upload, seal, infer_blob), so what is measured is what will be installed.
-NaNs are canonical, as on the network. This is no canister host: no certificates, no undo of a trapped message, no other canisters.
+NaNs are canonical, as on the network. This is no canister host: no certificates, no other canisters. What the canister calls of
+itself is run at once, and only for such a canister what a trapped message has written is undone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
@@ -16,13 +17,17 @@ import wasmtime
 from canisters.interface.candid import Service, decode, encode, parse_did
 from canisters.interface.metering import COUNTER, metered
 
+from . import wasm as w
 from .build import engine
 from .errors import BadInput, BuildFailed, CompilerError
 from .ir import Array
+from .memory import STACK_BYTES
 from .shell import did_text
 
 CONTROLLER = bytes([1])
+SELF = bytes(range(10))
 _COUNTED = 1 << 62
+_STACK, _TABLE = "stack pointer", "callbacks"
 _I32, _I64 = wasmtime.ValType.i32, wasmtime.ValType.i64
 
 
@@ -53,12 +58,25 @@ class _Message:
     accepted: bool = False
 
 
+@dataclass
+class _Call:
+    """A call that the canister makes, with the places in its table, and their arguments, that are called afterwards."""
+
+    callee: bytes
+    method: str
+    on_reply: tuple[int, int]
+    on_reject: tuple[int, int]
+    argument: bytearray = field(default_factory=bytearray)
+
+
 class LocalCanister:
-    """One instance. `controllers`: who is let in, by principal bytes. Counts instructions as the network's metering does."""
+    """One instance. `controllers`: who is let in, by principal bytes. Counts instructions as the network's metering does.
+    `time_ns` is what the canister is told, and stands still until it is set."""
 
     def __init__(self, wasm: bytes, *, controllers: Sequence[bytes] = (CONTROLLER,), stable: bytes = b"") -> None:
         self.controllers = set(controllers)
         self.stable = bytearray(stable)
+        self.time_ns = 1_700_000_000_000_000_000
         self.message = _Message()
         self._engine = engine()
         self._store = wasmtime.Store(self._engine)
@@ -66,10 +84,14 @@ class LocalCanister:
         for name, (parameters, results, function) in self._system().items():
             kind = wasmtime.FuncType([p() for p in parameters], [r() for r in results])
             linker.define(self._store, "ic0", name, wasmtime.Func(self._store, kind, function))
-        self._instance = linker.instantiate(self._store, wasmtime.Module(self._engine, metered(wasm)))
+        self._instance = linker.instantiate(self._store, wasmtime.Module(self._engine, metered(_with_insides(wasm))))
         self._exports = self._instance.exports(self._store)
         self._memory = _as(wasmtime.Memory, self._exports["memory"])
         self._counter = _as(wasmtime.Global, self._exports[COUNTER])
+        self._stack = _as(wasmtime.Global, self._exports[_STACK])
+        self._calls: list[_Call] = []
+        self._begun: _Call | None = None
+        self._rejected: str | None = None
 
     @property
     def memory_bytes(self) -> int:
@@ -79,16 +101,44 @@ class LocalCanister:
         """Runs an exported function to its reply. Raises Rejected, Trapped."""
         self.message = _Message(argument, caller, export.rpartition(" ")[2], bytearray())
         self.run(export)
+        self._make_calls(self.message)
         if self.message.rejected is not None:
             raise Rejected(self.message.rejected)
         return bytes(self.message.reply or b"")
 
+    def _make_calls(self, first: _Message) -> None:
+        """The calls that were made meanwhile, one after another, each followed by its callback, which may answer `first` and call again."""
+        while self._calls:
+            call = self._calls.pop(0)
+            self._rejected = "there are no other canisters here"
+            if call.callee == SELF:
+                self.message = _Message(bytes(call.argument), SELF, call.method, bytearray())
+                try:
+                    self.run(f"canister_update {call.method}")
+                    self._rejected = self.message.rejected
+                except Trapped as trapped:
+                    self._rejected = str(trapped)
+            self.message = first
+            function, environment = call.on_reply if self._rejected is None else call.on_reject
+            table = _as(wasmtime.Table, self._exports[_TABLE])
+            self._run(_as(wasmtime.Func, table.get(self._store, function)), environment)
+
     def run(self, export: str) -> int:
         """Instructions that an exported function takes, without what the System API charges. Raises Trapped."""
+        return self._run(_as(wasmtime.Func, self._exports[export]))
+
+    def _run(self, function: wasmtime.Func, *arguments: int) -> int:
         self._counter.set_value(self._store, wasmtime.Val.i64(_COUNTED))
+        performed = len(self._calls)
+        before = (self.memory(), bytes(self.stable)) if _TABLE in self._exports else None
         try:
-            _as(wasmtime.Func, self._exports[export])(self._store)
+            function(self._store, *arguments)
         except (wasmtime.Trap, wasmtime.WasmtimeError) as error:
+            self._stack.set_value(self._store, wasmtime.Val.i32(STACK_BYTES))  # what the trap has left on it is gone
+            del self._calls[performed:]
+            if before is not None:
+                self.write(0, before[0].tobytes())
+                self.stable = bytearray(before[1])
             raise Trapped(str(error)) from error
         return self.used()
 
@@ -126,6 +176,23 @@ class LocalCanister:
     def _trap(self, at: int, size: int) -> None:
         raise wasmtime.WasmtimeError(self.read(at, size).decode("utf-8", "replace"))
 
+    def _call_new(
+        self, callee: int, callee_size: int, method: int, size: int, reply: int, on: int, reject: int, off: int
+    ) -> None:
+        self._begun = _Call(
+            self.read(callee, callee_size), self.read(method, size).decode(), (reply, on), (reject, off)
+        )
+
+    def _call_data_append(self, at: int, size: int) -> None:
+        if self._begun is not None:
+            self._begun.argument += self.read(at, size)
+
+    def _call_perform(self) -> int:
+        if self._begun is not None:
+            self._calls.append(self._begun)
+        self._begun = None
+        return 0
+
     def _stable_grow(self, pages: int) -> int:
         before = len(self.stable) // 65536
         self.stable += bytes(pages * 65536)
@@ -151,6 +218,8 @@ class LocalCanister:
             ("msg_arg_data", lambda: self.message.argument),
             ("msg_caller", lambda: self.message.caller),
             ("msg_method_name", lambda: bytes(self.message.method, "utf-8")),
+            ("msg_reject_msg", lambda: bytes(self._rejected or "", "utf-8")),
+            ("canister_self", lambda: SELF),
         ):
             found[f"{name}_size"], found[f"{name}_copy"] = text(of)
         found |= {
@@ -159,14 +228,25 @@ class LocalCanister:
             "msg_reply_data_append": ([_I32] * 2, [], self._append),
             "msg_reply": ([], [], lambda: None),
             "msg_reject": ([_I32] * 2, [], self._reject),
+            "call_new": ([_I32] * 8, [], self._call_new),
+            "call_data_append": ([_I32] * 2, [], self._call_data_append),
+            "call_perform": ([], [_I32], self._call_perform),
             "performance_counter": ([_I32], [_I64], lambda _kind: self.used()),
             "stable64_size": ([], [_I64], lambda: len(self.stable) // 65536),
             "stable64_grow": ([_I64], [_I64], self._stable_grow),
             "stable64_read": ([_I64] * 3, [], self._stable_read),
             "stable64_write": ([_I64] * 3, [], self._stable_write),
+            "time": ([], [_I64], lambda: self.time_ns),
             "trap": ([_I32] * 2, [], self._trap),
         }
         return found
+
+
+def _with_insides(wasm: bytes) -> bytes:
+    """The module with its shadow stack's pointer, which is its first global, and its table of callbacks exported."""
+    entries = [*w.exports(wasm), w.Export(_STACK, w.GLOBAL_KIND, 0)]
+    entries += [w.Export(_TABLE, w.TABLE_KIND, 0)] * (w.count_of(wasm, w.TABLE) > 0)
+    return w.assembled([w.export_section(entries) if part.number == w.EXPORT else part for part in w.sections(wasm)])
 
 
 class LocalModel:

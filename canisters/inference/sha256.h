@@ -2,7 +2,8 @@
 #ifndef COMMONWEIGHT_SHA256_H
 #define COMMONWEIGHT_SHA256_H
 
-#include <stdint.h>
+#include "candid.h"
+#include "interface.h"
 
 static const uint32_t SHA256_ROUND[64] = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5, 0xd807aa98, 0x12835b01, 0x243185be,
@@ -12,9 +13,13 @@ static const uint32_t SHA256_ROUND[64] = {
     0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070, 0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f,
     0x682e6ff3, 0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
 
-typedef uint32_t unaligned_u32 __attribute__((aligned(1), may_alias));
-
 static inline uint32_t rotated(uint32_t x, uint32_t by) { return x >> by | x << (32 - by); }
+
+// One round: t is added to d, and what becomes the next a is left in h.
+#define SHA256_STEP(a, b, c, d, e, f, g, h, i)                                                                   \
+  h += (rotated(e, 6) ^ rotated(e, 11) ^ rotated(e, 25)) + (g ^ (e & (f ^ g))) + SHA256_ROUND[i] + w[i];          \
+  d += h;                                                                                                         \
+  h += (rotated(a, 2) ^ rotated(a, 13) ^ rotated(a, 22)) + (((a | b) & c) | (a & b))
 
 static void sha256_block(uint32_t state[8], const uint8_t *block) {
   uint32_t w[64];
@@ -24,26 +29,43 @@ static void sha256_block(uint32_t state[8], const uint8_t *block) {
     w[i] = w[i - 16] + w[i - 7] + (rotated(a, 7) ^ rotated(a, 18) ^ a >> 3) + (rotated(b, 17) ^ rotated(b, 19) ^ b >> 10);
   }
   uint32_t a = state[0], b = state[1], c = state[2], d = state[3], e = state[4], f = state[5], g = state[6], h = state[7];
-  for (uint32_t i = 0; i < 64; i++) {
-    const uint32_t first = h + (rotated(e, 6) ^ rotated(e, 11) ^ rotated(e, 25)) + ((e & f) ^ (~e & g)) + SHA256_ROUND[i] + w[i];
-    const uint32_t second = (rotated(a, 2) ^ rotated(a, 13) ^ rotated(a, 22)) + ((a & b) ^ (a & c) ^ (b & c));
-    h = g, g = f, f = e, e = d + first, d = c, c = b, b = a, a = first + second;
+#if CHUNKS > 4
+  // An upgrade hashes all weights in one message: many of them are worth eight rounds that move nothing, and their bytes of code.
+  for (uint32_t i = 0; i < 64; i += 8) {
+    SHA256_STEP(a, b, c, d, e, f, g, h, i);
+    SHA256_STEP(h, a, b, c, d, e, f, g, i + 1);
+    SHA256_STEP(g, h, a, b, c, d, e, f, i + 2);
+    SHA256_STEP(f, g, h, a, b, c, d, e, i + 3);
+    SHA256_STEP(e, f, g, h, a, b, c, d, i + 4);
+    SHA256_STEP(d, e, f, g, h, a, b, c, i + 5);
+    SHA256_STEP(c, d, e, f, g, h, a, b, i + 6);
+    SHA256_STEP(b, c, d, e, f, g, h, a, i + 7);
   }
+#else
+  for (uint32_t i = 0; i < 64; i++) {
+    SHA256_STEP(a, b, c, d, e, f, g, h, i);
+    const uint32_t next = h;
+    h = g, g = f, f = e, e = d, d = c, c = b, b = a, a = next;
+  }
+#endif
   state[0] += a, state[1] += b, state[2] += c, state[3] += d, state[4] += e, state[5] += f, state[6] += g, state[7] += h;
 }
 
-// `digest`: 32 bytes.
-static void sha256(const uint8_t *data, uint32_t size, uint8_t *digest) {
-  uint32_t state[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
-  uint32_t at = 0;
-  for (; at + 64 <= size; at += 64) sha256_block(state, data + at);
-  uint8_t last[128];
-  const uint32_t rest = size - at, length = rest < 56 ? 64 : 128;
-  for (uint32_t i = 0; i < length; i++) last[i] = i < rest ? data[at + i] : i == rest ? 0x80 : 0;
-  const uint64_t bits = (uint64_t)size * 8;
-  for (uint32_t i = 0; i < 8; i++) last[length - 1 - i] = (uint8_t)(bits >> 8 * i);
-  for (uint32_t i = 0; i < length; i += 64) sha256_block(state, last + i);
-  for (uint32_t i = 0; i < 32; i++) digest[i] = (uint8_t)(state[i / 4] >> (24 - i % 4 * 8));
+// `digest`: eight words, the first byte of each being its highest.
+static void sha256(const uint8_t *data, uint32_t size, uint32_t *digest) {
+  static const uint32_t START[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+  for (uint32_t i = 0; i < 8; i++) digest[i] = START[i];
+  for (uint32_t at = 0; at < size + 9; at += 64) {
+    uint8_t last[64];
+    const uint8_t *block = data + at;
+    if (at + 64 > size) {
+      for (uint32_t i = 0; i < 64; i++) last[i] = at + i < size ? block[i] : at + i == size ? 0x80 : 0;
+      if (at + 64 >= size + 9)
+        for (uint32_t i = 0; i < 5; i++) last[63 - i] = (uint8_t)((uint64_t)size * 8 >> 8 * i);
+      block = last;
+    }
+    sha256_block(digest, block);
+  }
 }
 
 #endif

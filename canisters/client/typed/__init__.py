@@ -4,6 +4,7 @@ from .cooperative import Cooperative
 from .cooperatives import Cooperatives
 from .inference import Inference
 from .jobs import Jobs
+from .language import Language
 from .ledger import Ledger
 from .management import Management
 from .registry import Registry
@@ -13,6 +14,7 @@ __all__ = [
     "Cooperatives",
     "Inference",
     "Jobs",
+    "Language",
     "Ledger",
     "Management",
     "Registry",

@@ -12,6 +12,7 @@ from canisters.client import CallRejected, ChainAgent, RequestRefused
 from canisters.client.management import Management
 from canisters.client.typed.inference import Inference
 from canisters.compiler import compile_model
+from canisters.compiler.kinds import TENSORS
 from canisters.compiler.local import array_of
 from canisters.interface.candid import encode, parse_did
 from canisters.interface.principal import Principal
@@ -97,16 +98,18 @@ def test_describe_and_health_tell_anybody_what_is_there(
 def test_the_interface_is_published_with_the_module(chain: Any, owner: ChainAgent, small: SmallModel, did: str) -> None:
     canister = installed(chain, owner, small, did)
 
-    assert chain.agent().metadata(canister.canister_id, "candid:service") == did.encode()
+    assert chain.agent().metadata(canister.canister_id, "candid:service") == TENSORS.interface.encode()
     assert owner.module_hash(canister.canister_id) == hashlib.sha256(small.compiled.wasm).digest()
 
 
-@pytest.mark.parametrize("method", ["infer_blob", "weights_upload", "seal"])
+@pytest.mark.parametrize("method", ["infer", "infer_batch", "infer_blob", "weights_upload", "seal"])
 def test_nobody_but_a_controller_may_use_or_change_it(
     chain: Any, owner: ChainAgent, small: SmallModel, did: str, blob: Any, method: str
 ) -> None:
     canister = installed(chain, owner, small, did)
     argument = {
+        "infer": ({"inputs": [blob]},),
+        "infer_batch": ({"batch": [{"inputs": [blob]}]},),
         "infer_blob": ({"inputs": [blob]},),
         "weights_upload": ({"index": 0, "data": small.compiled.weight_chunks[0]},),
         "seal": (),
@@ -167,7 +170,7 @@ def test_no_answer_before_the_weights_are_sealed(
     canister.weights_upload({"index": 1, "data": chunked.compiled.weight_chunks[1]})
     answer = canister.infer_blob({"inputs": [blob]})
 
-    assert answer == {"Err": "the weights are not sealed: 2 of 3 chunks are missing; upload them, then call seal"}
+    assert answer == {"Err": "2 of 3 chunks of the weights are missing: upload them, then call seal"}
     assert canister.seal() == {"Err": {"missing": [0, 2]}}
 
 
@@ -200,7 +203,7 @@ def test_an_upgrade_to_other_weights_waits_for_them(
     between = canister.infer_blob({"inputs": [blob]})
     sealed(canister, other)
 
-    assert "not sealed" in between["Err"]
+    assert "are missing" in between["Err"]
     answer = canister.infer_blob({"inputs": [blob]})["Ok"]
     assert np.allclose(array_of(answer["outputs"][0]), other.expected(features), atol=1e-6)
 
