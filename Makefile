@@ -41,8 +41,9 @@ lint-python:
 lint-page:
 	@cd frontend && $(NPM) run --silent lint && $(NPM) run --silent typecheck
 
-bench: build ## measured figures: instructions and ratios, written to var/bench.json
+bench: build ## measured figures: instructions and ratios, written to var/bench.json and docs/performance.md
 	@$(PY) -m tests.benchmarks --out $(STATE)/bench.json
+	@$(PY) -m tests.benchmarks.table --figures $(STATE)/bench.json
 
 setup: .venv/.done node_modules/.done frontend/node_modules/.done
 
