@@ -84,8 +84,8 @@ def deploy(
         state.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise CannotDeploy(f"the folder {state} cannot be made: {error.strerror}") from error
-    with _alone(state):
-        key = root_key or _root_key(url, network)
+    with alone(state):
+        key = root_key or root_key_of(url, network)
         identity = KeyIdentity.load_or_create(state / "deployer.pem")
         with ChainAgent(url, key, identity, timeout_s=120.0) as agent:
             ids = _create(agent, state, network, canisters or {}, say)
@@ -98,7 +98,7 @@ def deploy(
 
 
 @contextmanager
-def _alone(state: Path) -> Iterator[None]:
+def alone(state: Path) -> Iterator[None]:
     """Two deployments into one folder would make every canister twice."""
     with (state / "deploy.lock").open("w") as lock:
         try:
@@ -108,7 +108,7 @@ def _alone(state: Path) -> Iterator[None]:
         yield
 
 
-def _root_key(url: str, network: str) -> bytes:
+def root_key_of(url: str, network: str) -> bytes:
     if network == "ic":
         return MAINNET_ROOT_KEY
     if not _on_this_machine(url):

@@ -2,149 +2,117 @@
 
     load (frontend)  ->  passes  ->  lowering (operators)  ->  memory plan  ->  C (emit)  ->  wasm (build)  ->  cost
 
-`run_model` runs the result locally, `compare_with_onnxruntime` holds it against ONNX Runtime. README.md says what is promised.
+`run_model` runs the result locally, `check_model` holds it against ONNX Runtime, `CompiledModel.save` and `.load` keep it in a folder,
+`canisters.compiler.explain` draws it. `python -m canisters.compiler` has the same verbs. README.md says what is promised.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
-from . import emit, frontend, shell
-from .build import Module, build_module
-from .cost import CostReport, measured
+from . import frontend, pipeline
+from .checking import Check, check_model
+from .compiled import CompiledModel, compiled_model
+from .cost import CostReport
 from .equality import EqualityReport, compared, reference_outputs
-from .errors import BadInput, BuildFailed, CannotCompile, CompilerError
-from .ir import Array, Graph, verify
+from .errors import BadFolder, BadInput, BuildFailed, CannotCompile, CompilerError
+from .explain import Seen
+from .frontends.pytorch import from_torch
+from .ir import Array
+from .kinds import HTTP, TENSORS
 from .local import LocalModel
-from .memory import Plan, chunks, plan_memory
-from .operators import REGISTRY, Kernel
-from .passes import PASSES
+from .pipeline import MODES, Begin, Built, Trace, build_graph, build_model, silent, unwatched
+from .sizes import axes_of_shapes
+from .slicing import MAX_MESSAGE
+from .stages import CompiledStages, compile_graph_in_stages
 
 __all__ = [
+    "MODES",
+    "BadFolder",
     "BadInput",
     "BuildFailed",
+    "Built",
     "CannotCompile",
+    "Check",
     "CompiledModel",
+    "CompiledStages",
     "CompilerError",
     "CostReport",
     "EqualityReport",
+    "build_graph",
+    "build_model",
+    "check_model",
     "compare_with_onnxruntime",
     "compile_model",
+    "compile_stages",
+    "from_torch",
     "run_model",
 ]
-
-WASM_CHUNK_BYTES = 1 << 20
-MODES = ("f32", "int8")
-Trace = Callable[[str, Graph], None]
-
-
-def silent(_step: str, _graph: Graph) -> None:
-    """Traces nothing."""
-
-
-@dataclass(frozen=True)
-class CompiledModel:
-    """`wasm`: the whole inference canister. `weight_chunks`: its weights, uploaded by index after it is installed. `c_source`: model.c."""
-
-    wasm: bytes = field(repr=False)
-    wasm_chunks: tuple[bytes, ...] = field(repr=False)
-    weight_chunks: tuple[bytes, ...] = field(repr=False)
-    interface: dict[str, Any]
-    cost: CostReport
-    c_source: str = field(repr=False, default="")
 
 
 def compile_model(
     onnx_bytes: bytes,
     *,
-    mode: Literal["f32", "int8"] = "f32",
+    mode: Literal["f32", "int8", "int4"] = "f32",
     axes: Mapping[str, int] | None = None,
+    shapes: Mapping[str, Sequence[int]] | None = None,
+    constants: Mapping[str, Array] | None = None,
+    variants: Mapping[str, Mapping[str, int]] | None = None,
+    slice_instructions: int = MAX_MESSAGE,
+    http: bool = False,
     trace: Trace = silent,
+    begin: Begin = unwatched,
 ) -> CompiledModel:
-    """`axes`: a size for each symbolic axis. `trace(step, graph)` sees the graph after loading and after every pass.
+    """`axes`: a size for each symbolic axis. `shapes`: the same as whole shapes, by input. `constants`: inputs that become part of the model.
+    `variants`: by name, further sizes of axes; one module computes them all and picks by the shapes that it is given.
+    `slice_instructions`: what one message may take; a network that takes more is run over several by the canister itself.
+    `http`: with a JSON door for plain HTTP, which a controller may open; of a network that fits one message.
+    `trace(step, graph)` sees the graph after loading and after every pass; `begin(step)` is told what begins (pipeline.STEPS).
 
     Raises: CannotCompile (the model's fault; says which node, why, what to do), BuildFailed (ours).
     """
-    made = build_model(onnx_bytes, mode, axes, trace)
-    wasm, plan = made.module.wasm, made.plan
-    return CompiledModel(
-        wasm=wasm,
-        wasm_chunks=tuple(wasm[at : at + WASM_CHUNK_BYTES] for at in range(0, len(wasm), WASM_CHUNK_BYTES)),
-        weight_chunks=chunks(plan.weights_data),
-        interface=_interface(made.graph, plan, mode),
-        cost=measured(made.module, made.graph, made.kernels, plan),
-        c_source=made.source,
-    )
+    pipeline.require_mode(mode)
+    if variants is not None:
+        pipeline.require_variants(variants)
+    sizes = {**axes_of_shapes(onnx_bytes, shapes or {}), **(axes or {})}
+    seen = Seen(trace)
+    graphs = {}
+    for name, further in (variants or {"": {}}).items():
+        begin("load")
+        graph = frontend.load(onnx_bytes, {**sizes, **further}, constants)
+        graphs[name] = pipeline.rewritten(graph, seen.of(name), begin)
+    pipeline.require_apart(graphs)
+    built = pipeline.build_rewritten(graphs, mode, begin, HTTP if http else TENSORS)
+    begin("measure")
+    compiled = compiled_model(built, mode, seen.passes, slice_instructions)
+    if http and compiled.cost.total > slice_instructions:
+        raise CannotCompile(
+            "the model",
+            f"it takes {compiled.cost.total:,} instructions, and the JSON door answers in one message",
+            "Leave the door out",
+        )
+    return compiled
 
 
-@dataclass(frozen=True)
-class Built:
-    """What each step of the pipeline has left behind, for reports and tests."""
-
-    graph: Graph
-    kernels: Mapping[str, Kernel]
-    plan: Plan
-    source: str
-    module: Module
-
-
-def build_model(
-    onnx_bytes: bytes, mode: str = "f32", axes: Mapping[str, int] | None = None, trace: Trace = silent
-) -> Built:
-    """The pipeline itself. Raises as `compile_model` does."""
-    if mode not in MODES:
-        raise ValueError(f"mode is one of {', '.join(MODES)}, not {mode}")
-    graph = frontend.load(onnx_bytes, axes)
-    verify(graph, after="load")
-    trace("load", graph)
-    for step in PASSES:
-        graph = step(graph)
-        verify(graph, after=step.__name__)
-        trace(step.__name__, graph)
-    kernels = {node.name: _lowered(graph, index, mode) for index, node in enumerate(graph.nodes)}
-    plan = plan_memory(graph, kernels, shell.data_bytes(graph, _weights_bytes(kernels)))
-    source = emit.emit_c(graph, kernels, plan)
-    module = build_module(source, shell.interface_h(graph, plan, mode), plan, shell.did_text())
-    return Built(graph, kernels, plan, source, module)
-
-
-def _lowered(graph: Graph, index: int, mode: str) -> Kernel:
-    node = graph.nodes[index]
-    operator = REGISTRY[node.op]
-    if operator.lower is None:
-        raise BuildFailed(f"no pass has replaced {node.op} {node.name!r}")
-    return operator.lower(node, graph, mode)
-
-
-def _weights_bytes(kernels: Mapping[str, Kernel]) -> int:
-    return sum(len(data) for kernel in kernels.values() for data in kernel.weights.values()) + (1 << 20)
-
-
-def _interface(graph: Graph, plan: Plan, mode: str) -> dict[str, Any]:
-    return {
-        "compiler": shell.VERSION,
-        "mode": mode,
-        "inputs": [shell.tensor_info(name, graph.type(name)) for name in graph.inputs],
-        "outputs": [shell.tensor_info(name, graph.type(name)) for name in graph.outputs],
-        "weights_bytes": len(plan.weights_data),
-        "memory": {
-            "activations": list(plan.arena),
-            "weights": [plan.weights_base, plan.weights_base + len(plan.weights_data)],
-            "end": plan.end,
-            "blocks": [
-                {
-                    "name": b.name,
-                    "address": b.address,
-                    "size_bytes": b.size_bytes,
-                    "first_node": b.first,
-                    "last_node": b.last,
-                }
-                for b in sorted(plan.blocks, key=lambda b: (b.address, b.first, b.name))
-            ],
-        },
-    }
+def compile_stages(
+    onnx_bytes: bytes,
+    count: int,
+    *,
+    mode: Literal["f32", "int8", "int4"] = "f32",
+    axes: Mapping[str, int] | None = None,
+    shapes: Mapping[str, Sequence[int]] | None = None,
+    constants: Mapping[str, Array] | None = None,
+    trace: Trace = silent,
+    begin: Begin = unwatched,
+) -> CompiledStages:
+    """The same model as `count` canisters, each of which hands on to the next. Raises as `compile_model` does."""
+    pipeline.require_mode(mode)
+    sizes = {**axes_of_shapes(onnx_bytes, shapes or {}), **(axes or {})}
+    begin("load")
+    seen = Seen(trace)
+    graph = pipeline.rewritten(frontend.load(onnx_bytes, sizes, constants), seen, begin)
+    return compile_graph_in_stages(graph, count, mode, passes=seen.passes, begin=begin)
 
 
 def run_model(compiled: CompiledModel, inputs: Mapping[str, Array]) -> dict[str, Array]:

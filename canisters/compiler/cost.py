@@ -8,13 +8,14 @@ first reads it and as much again when it first writes it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 
 from . import wasm as w
 from .build import Module
+from .emit import node_prefix
 from .ir import Graph
 from .local import LocalModel
 from .memory import PAGE_BYTES, Plan, chunks
@@ -67,9 +68,18 @@ class CostReport:
             "functions": [{"name": f.name, "instructions": f.instructions, "macs": f.macs} for f in self.functions],
         }  # fmt: skip
 
+    @classmethod
+    def from_json(cls, read: Mapping[str, Any]) -> CostReport:
+        """What `as_json` gave. Raises KeyError, TypeError."""
+        named = {field.name: read[field.name] for field in fields(cls) if field.name != "functions"}
+        return cls(**named, functions=tuple(FunctionCost(**entry) for entry in read["functions"]))
 
-def measured(module: Module, graph: Graph, kernels: Mapping[str, Kernel], plan: Plan) -> CostReport:
-    exposed, names = with_nodes_exported(module.named)
+
+def measured(
+    module: Module, graph: Graph, kernels: Mapping[str, Kernel], plan: Plan, variant: str = ""
+) -> CostReport:
+    """`graph`, `kernels`, `plan`: of one network of the module, `variant` its name when there are several."""
+    exposed, names = with_nodes_exported(module.named, variant)
     model = LocalModel(exposed, chunks(plan.weights_data))
     model.run({name: np.zeros(graph.type(name).shape, graph.type(name).dtype) for name in graph.inputs})
     total = model.canister.used()
@@ -93,9 +103,9 @@ def measured(module: Module, graph: Graph, kernels: Mapping[str, Kernel], plan: 
     )
 
 
-def with_nodes_exported(named: bytes) -> tuple[bytes, list[str]]:
-    """The module with its node functions exported, and their names in order."""
-    found = {name: index for index, name in w.function_names(named).items() if name.startswith("node_")}
+def with_nodes_exported(named: bytes, variant: str = "") -> tuple[bytes, list[str]]:
+    """The module with the node functions of one network exported, and their names in order."""
+    found = {name: index for index, name in w.function_names(named).items() if name.startswith(node_prefix(variant))}
     names = sorted(found)
     entries = [*w.exports(named), *(w.Export(name, w.FUNCTION_KIND, found[name]) for name in names)]
     parts = [w.export_section(entries) if part.number == w.EXPORT else part for part in w.sections(named)]
@@ -107,7 +117,10 @@ def touched(plan: Plan) -> tuple[set[int], set[int]]:
     written = {0, *range((plan.arena[0] - 1) // PAGE_BYTES + 1)}  # stack and data
     for block in plan.blocks:
         written |= _pages(block.address, block.size_bytes)
-    return written | _pages(plan.weights_base, len(plan.weights_data)), written
+    read = set(written)
+    for start, end in plan.weights_read:
+        read |= _pages(start, end - start)
+    return read, written
 
 
 def _pages(start: int, size: int) -> set[int]:

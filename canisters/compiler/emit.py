@@ -1,14 +1,18 @@
-"""The C of one model: addresses, one function a node, `model_run` that calls them in order. Readable, and a function of the graph alone."""
+"""The C of one model: addresses, one function a node, `model_run` that calls them in order. Readable, and a function of the graph alone.
+
+A model in several variants has all that once a variant, with the variant's name in every C name.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from .ir import Graph, Node
 from .memory import Plan
 from .operators import Kernel
 from .operators.activations import Activation
+from .sharing import places, shared_function, shared_names
 
 _HEAD = """\
 // A network as C, written by canisters.compiler: {macs} multiply-accumulates, {weights} bytes of weights.
@@ -21,16 +25,17 @@ def identifier(name: str) -> str:
 
 
 class _Names:
-    """A C name for each thing, the same whenever the graph is the same."""
+    """A C name for each thing of one network, the same whenever the graph is the same. `taken` is shared by all networks of a module."""
 
-    def __init__(self) -> None:
+    def __init__(self, variant: str, taken: set[str]) -> None:
+        self.variant = f"{variant}_" if variant else ""
         self.given: dict[tuple[str, ...], str] = {}
-        self.taken: set[str] = set()
+        self.taken = taken
 
     def of(self, prefix: str, *key: str) -> str:
         full = (prefix, *key)
         if full not in self.given:
-            wanted = prefix + "_".join(identifier(part) for part in key)[:60]
+            wanted = prefix + self.variant + "_".join(identifier(part) for part in key)[:60]
             name, number = wanted, 1
             while name in self.taken:
                 number += 1
@@ -40,24 +45,65 @@ class _Names:
         return self.given[full]
 
 
-def emit_c(graph: Graph, kernels: Mapping[str, Kernel], plan: Plan) -> str:
-    names = _Names()
-    functions, calls = [], []
+Network = tuple[str, Graph, Mapping[str, Kernel], Plan]
+
+
+def emit_c(networks: Sequence[Network], *, is_sliced: bool = False) -> str:
+    """`networks`: variant ("" when there is one alone), graph, kernels, plan. Each gets its own `model_run`, named by its variant.
+    `is_sliced`: the nodes' functions as a table, for a canister that runs them over several messages; of a model without variants."""
+    macs = max(sum(kernel.macs for kernel in kernels.values()) for _, _, kernels, _ in networks)
+    lines = [_HEAD.format(macs=f"{macs:,}", weights=f"{len(networks[0][3].weights_data):,}"), '#include "kernels.h"']
+    taken: set[str] = set()
+    shared = shared_names(kernels[node.name] for _, graph, kernels, _ in networks for node in graph.nodes)
+    for code, name in shared.items():
+        lines += ["", shared_function(name, code)]
+    for variant, graph, kernels, plan in networks:
+        if variant:
+            lines += ["", f"// --- variant {variant} ---"]
+        lines += _network(variant, graph, kernels, plan, taken, shared)
+    if is_sliced:
+        found = [name for _, graph, kernels, _ in networks for name, _ in node_functions("", graph, kernels)]
+        lines += ["", "void (*const STEPS_TABLE[])(void) = {", *(f"  {name}," for name in found), "};"]
+    return "\n".join([*lines, ""])
+
+
+def run_name(variant: str) -> str:
+    """The C function that computes a variant."""
+    return f"model_run_{variant}" if variant else "model_run"
+
+
+def node_prefix(variant: str) -> str:
+    """What the names of a variant's node functions begin with."""
+    return f"node_{variant}_" if variant else "node_"
+
+
+def node_functions(variant: str, graph: Graph, kernels: Mapping[str, Kernel]) -> list[tuple[str, Node]]:
+    """The C function of each node that has code, in order."""
     width = len(str(len(graph.nodes)))
-    for index, node in enumerate(graph.nodes):
+    return [
+        (f"{node_prefix(variant)}{index:0{width}}_{identifier(node.name)[:40]}", node)
+        for index, node in enumerate(graph.nodes)
+        if kernels[node.name].code
+    ]
+
+
+def _network(
+    variant: str,
+    graph: Graph,
+    kernels: Mapping[str, Kernel],
+    plan: Plan,
+    taken: set[str],
+    shared: Mapping[str, str],
+) -> list[str]:
+    names = _Names(variant, taken)
+    functions, calls = [], []
+    for function, node in node_functions(variant, graph, kernels):
         kernel = kernels[node.name]
-        if not kernel.code:
-            continue
-        function = f"node_{index:0{width}}_{identifier(node.name)[:40]}"
         functions.append(
-            f"{_comment(graph, node, kernel)}\nNODE void {function}(void) {{\n{_body(node, kernel, names)}\n}}\n"
+            f"{_comment(graph, node, kernel)}\nNODE void {function}(void) {{\n{_body(node, kernel, names, shared)}\n}}\n"
         )
         calls.append(f"  {function}();")
-    macs = sum(kernel.macs for kernel in kernels.values())
-    lines = [_HEAD.format(macs=f"{macs:,}", weights=f"{len(plan.weights_data):,}")]
-    lines += ['#include "kernels.h"']
-    lines += ["", *_addresses(graph, plan, names), "", *functions, "void model_run(void) {", *calls, "}", ""]
-    return "\n".join(lines)
+    return ["", *_addresses(graph, plan, names), "", *functions, f"void {run_name(variant)}(void) {{", *calls, "}"]
 
 
 def _comment(graph: Graph, node: Node, kernel: Kernel) -> str:
@@ -74,14 +120,14 @@ def _comment(graph: Graph, node: Node, kernel: Kernel) -> str:
     return f"// {node.op} {shown}: {inputs} -> {outputs}{'; ' if extra else ''}{', '.join(extra)}"
 
 
-def _body(node: Node, kernel: Kernel, names: _Names) -> str:
-    places = {
-        f"x{i}": names.of("T_", name) for i, name in enumerate(node.inputs) if name and f"{{x{i}}}" in kernel.code
-    }
-    places |= {f"y{i}": names.of("T_", name) for i, name in enumerate(node.outputs) if name}
-    places |= {f"w_{key}": names.of("W_", node.name, key) for key in kernel.weights}
-    places |= {f"s_{key}": names.of("S_", node.name, key) for key in kernel.scratch}
-    text = kernel.code.format(**places)
+def _body(node: Node, kernel: Kernel, names: _Names, shared: Mapping[str, str]) -> str:
+    found = {f"x{i}": names.of("T_", name) for i, name in enumerate(node.inputs) if name and f"{{x{i}}}" in kernel.code}
+    found |= {f"y{i}": names.of("T_", name) for i, name in enumerate(node.outputs) if name}
+    found |= {f"w_{key}": names.of("W_", node.name, key) for key in kernel.weights}
+    found |= {f"s_{key}": names.of("S_", node.name, key) for key in kernel.scratch}
+    if kernel.code in shared:
+        return f"  {shared[kernel.code]}({', '.join(found[place] for place in places(kernel.code))});"
+    text = kernel.code.format(**found)
     return "\n".join("  " + line if line else line for line in text.split("\n"))
 
 

@@ -12,10 +12,10 @@ data and activations on one page.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from .errors import CannotCompile
+from .errors import DoesNotFit
 from .ir import Graph, Node
 from .operators import Kernel
 
@@ -54,6 +54,7 @@ class Plan:
     weights_data: bytes
     message: tuple[int, int]  # address, bytes
     end: int
+    weights_read: tuple[tuple[int, int], ...] = ()  # start and end of what this network reads of the weights
 
     @property
     def pages(self) -> int:
@@ -74,45 +75,76 @@ def roots(graph: Graph) -> dict[str, str]:
 
 
 def plan_memory(graph: Graph, kernels: Mapping[str, Kernel], data_bytes: int) -> Plan:
-    """Raises CannotCompile when the whole does not fit a canister's memory."""
-    shown = roots(graph)
-    blocks = _lifetimes(graph, kernels, shown)
+    """Raises DoesNotFit when the whole does not fit a canister's memory."""
+    return plan_variants([(graph, kernels)], data_bytes)[0]
+
+
+def plan_variants(parts: Sequence[tuple[Graph, Mapping[str, Kernel]]], data_bytes: int) -> tuple[Plan, ...]:
+    """One plan for each of several networks of one module, of which a message runs one: they share the arena's room and the weights,
+    where equal bytes are stored once. Raises DoesNotFit when the whole does not fit a canister's memory."""
     start = aligned(STACK_BYTES + data_bytes, 64)
-    placed = _placed(blocks, start)
-    arena_end = max([start, *(block.address + block.size_bytes for block in placed)]) + SLACK_BYTES
+    placed = _with_one_message([_placed(_lifetimes(graph, kernels), start) for graph, kernels in parts])
+    arena_end = max([start, *(b.address + b.size_bytes for blocks in placed for b in blocks)]) + SLACK_BYTES
     base = aligned(arena_end, PAGE_BYTES)
-    weights, data = _weights(graph, kernels, base, shown)
+    blob = _Blob(base)
+    weights = [_weights(graph, kernels, blob) for graph, kernels in parts]
+    data = bytes(blob.data)
     end = base + len(data) + SLACK_BYTES
     if end > MAX_MEMORY_BYTES:
-        raise CannotCompile(
+        raise DoesNotFit(
             "the model",
             f"it needs {end >> 20} MiB of memory",
-            "A canister has 3 GiB; use int8 weights or a smaller network",
+            "A canister has 3 GiB; use int8 weights, a smaller network, or several canisters (--stages)",
         )
-    addresses = {block.name: block.address for block in placed}
+    plans = []
+    for (graph, kernels), blocks, found in zip(parts, placed, weights, strict=True):
+        message = next(block for block in blocks if block.name == "message")
+        plans.append(
+            Plan(
+                _tensors(graph, blocks, found),
+                _scratch(graph, kernels, blocks),
+                found,
+                tuple(blocks),
+                (start, arena_end),
+                base,
+                data,
+                (message.address, message.size_bytes),
+                end,
+                blob.ranges(found),
+            )
+        )
+    return tuple(plans)
+
+
+def _tensors(graph: Graph, blocks: list[Block], weights: Mapping[tuple[str, str], int]) -> dict[str, int]:
+    addresses = {block.name: block.address for block in blocks}
     tensors = {name: addresses[f"tensor {name}"] for name in graph.types if f"tensor {name}" in addresses}
     tensors |= {name: weights["", name] for name in graph.constants if ("", name) in weights}
-    tensors |= {view: tensors[root] for view, root in shown.items() if root in tensors}
-    scratch = {
+    return tensors | {view: tensors[root] for view, root in roots(graph).items() if root in tensors}
+
+
+def _scratch(graph: Graph, kernels: Mapping[str, Kernel], blocks: list[Block]) -> dict[tuple[str, str], int]:
+    addresses = {block.name: block.address for block in blocks}
+    return {
         (node.name, key): addresses[f"scratch {node.name} {key}"]
         for node in graph.nodes
         for key in kernels[node.name].scratch
     }
-    message = next(block for block in placed if block.name == "message")
-    return Plan(
-        tensors,
-        scratch,
-        weights,
-        tuple(placed),
-        (start, arena_end),
-        base,
-        data,
-        (message.address, message.size_bytes),
-        end,
-    )
 
 
-def _lifetimes(graph: Graph, kernels: Mapping[str, Kernel], shown: Mapping[str, str]) -> list[Block]:
+def _with_one_message(placed: list[list[Block]]) -> list[list[Block]]:
+    """A message is read before it is known which network it is for: its place is one, behind the inputs of each."""
+    if len(placed) == 1:
+        return placed
+    messages = [next(block for block in blocks if block.name == "message") for blocks in placed]
+    size = max(message.size_bytes for message in messages)
+    arriving = [b for blocks in placed for b in blocks if b.first == -1 and b.name != "message"]
+    at = aligned(max([min(m.address for m in messages), *(b.address + b.size_bytes for b in arriving)]))
+    return [[b if b.name != "message" else Block("message", size, -1, -1, at) for b in blocks] for blocks in placed]
+
+
+def _lifetimes(graph: Graph, kernels: Mapping[str, Kernel]) -> list[Block]:
+    shown = roots(graph)
     first: dict[str, int] = dict.fromkeys(graph.inputs, -1)
     last: dict[str, int] = dict.fromkeys(graph.inputs, -1)
     blocks: list[Block] = []
@@ -158,29 +190,53 @@ def _read_raw(graph: Graph, node: Node, kernel: Kernel, shown: Mapping[str, str]
     return [name for name in names if name in graph.constants]
 
 
-def _weights(
-    graph: Graph, kernels: Mapping[str, Kernel], base: int, shown: Mapping[str, str]
-) -> tuple[dict[tuple[str, str], int], bytes]:
-    found: dict[tuple[str, str], int] = {}
-    data = bytearray()
+class _Blob:
+    """The weights of a module as they are kept: in the order of `keep`, equal bytes once."""
 
-    def keep(key: tuple[str, str], value: bytes) -> None:
-        if key not in found:
-            data.extend(bytes(aligned(len(data)) - len(data)))
-            found[key] = base + len(data)
-            data.extend(value)
+    def __init__(self, base: int) -> None:
+        self.base = base
+        self.data = bytearray()
+        self._places: dict[bytes, int] = {}
+
+    def keep(self, value: bytes) -> int:
+        """Its address."""
+        if value not in self._places:
+            self.data.extend(bytes(aligned(len(self.data)) - len(self.data)))
+            self._places[value] = self.base + len(self.data)
+            self.data.extend(value)
+        return self._places[value]
+
+    def ranges(self, weights: Mapping[tuple[str, str], int]) -> tuple[tuple[int, int], ...]:
+        """What a network reads of the blob, neighbours joined."""
+        wanted = set(weights.values())
+        found: list[tuple[int, int]] = []
+        for value, at in self._places.items():
+            if at in wanted and found and at - found[-1][1] < ALIGNMENT:
+                found[-1] = (found[-1][0], at + len(value))
+            elif at in wanted:
+                found.append((at, at + len(value)))
+        return tuple(found)
+
+
+def _weights(graph: Graph, kernels: Mapping[str, Kernel], blob: _Blob) -> dict[tuple[str, str], int]:
+    shown = roots(graph)
+    found: dict[tuple[str, str], int] = {}
+
+    def keep_raw(name: str) -> None:
+        if ("", name) not in found:
+            found["", name] = blob.keep(graph.constants[name].tobytes())
 
     for node in graph.nodes:
         kernel = kernels[node.name]
         for key, value in kernel.weights.items():
-            keep((node.name, key), value)
+            found[node.name, key] = blob.keep(value)
         for name in _read_raw(graph, node, kernel, shown):
-            keep(("", name), graph.constants[name].tobytes())
+            keep_raw(name)
     for name in graph.outputs:
         root = shown.get(name, name)
         if root in graph.constants:
-            keep(("", root), graph.constants[root].tobytes())
-    return found, bytes(data)
+            keep_raw(root)
+    return found
 
 
 def chunks(data: bytes) -> tuple[bytes, ...]:

@@ -14,9 +14,10 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from canisters.compiler import compile_model
+from canisters.compiler import build_model
 from canisters.compiler.equality import reference_outputs
 from canisters.compiler.local import LocalModel
+from canisters.compiler.memory import chunks
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -80,16 +81,19 @@ def onnx_runtime(model: onnx.ModelProto, inputs: Arrays) -> dict[str, np.ndarray
 
 
 def together(cases: Sequence[Case]) -> onnx.ModelProto:
-    """All cases side by side in one graph; names begin with the case's number. All are of one opset."""
+    """All cases side by side in one graph; names begin with the case's number. All are of one opset of each domain."""
     nodes, inputs, outputs, initializers = [], [], [], []
+    versions: dict[str, int] = {}
     for index, case in enumerate(cases):
+        versions.update((entry.domain, entry.version) for entry in case.model.opset_import)
         graph = onnx.compose.add_prefix(case.model, prefix(index)).graph
         nodes += graph.node
         inputs += graph.input
         outputs += graph.output
         initializers += graph.initializer
     graph = helper.make_graph(nodes, "together", inputs, outputs, initializers)
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", cases[0].opset)], ir_version=10)
+    imports = [helper.make_opsetid(domain, version) for domain, version in versions.items()]
+    return helper.make_model(graph, opset_imports=imports, ir_version=max(case.model.ir_version for case in cases))
 
 
 def prefix(index: int) -> str:
@@ -103,9 +107,9 @@ def run_together(cases: Sequence[Case], *, mode: str = "f32") -> dict[str, dict[
     for case in cases:
         by_opset[case.opset].append(case)
     for group in by_opset.values():
-        compiled = compile_model(together(group).SerializeToString(), mode=mode)  # type: ignore[arg-type]
+        built = build_model(together(group).SerializeToString(), mode)
         inputs = {prefix(i) + name: array for i, case in enumerate(group) for name, array in case.inputs.items()}
-        answers = LocalModel(compiled.wasm, compiled.weight_chunks).run(inputs)
+        answers = LocalModel(built.module.wasm, chunks(built.plan.weights_data)).run(inputs)
         for index, case in enumerate(group):
             found[case.name] = {name: answers[prefix(index) + name] for name in case.expected}
     return found

@@ -1,8 +1,7 @@
-"""The whole way from ONNX to a module: equal answers, the same bytes every time, what it costs, and the command line."""
+"""The whole way from ONNX to a module: equal answers, the same bytes every time, and what it costs."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import subprocess
 import sys
@@ -13,13 +12,13 @@ import pytest
 
 from canisters.compiler import CompiledModel, compare_with_onnxruntime, compile_model, run_model
 from canisters.compiler import wasm as w
-from canisters.compiler.__main__ import main
-from canisters.compiler.build import EXPORTS, build_module
+from canisters.compiler.build import build_module
 from canisters.compiler.errors import BuildFailed
+from canisters.compiler.kinds import TENSORS
 from canisters.compiler.memory import CHUNK_BYTES, Block, Plan
 
 from .cases import node_case
-from .networks import NETWORKS, branches, cnn, mlp
+from .networks import branches, cnn, mlp
 
 
 @pytest.fixture(scope="module")
@@ -68,10 +67,11 @@ def test_the_same_model_gives_the_same_bytes_in_another_process(tmp_path: Path, 
         sys.executable,
         "-m",
         "canisters.compiler",
+        "compile",
         str(tmp_path / "cnn.onnx"),
         "--out",
         str(tmp_path / "deep/out"),
-        "--mode",
+        "--quantize",
         "int8",
     ]
     subprocess.run(
@@ -95,7 +95,7 @@ def test_neither_path_nor_version_of_this_machine_is_in_the_module(compiled_mlp:
 
 
 def test_a_module_has_the_canisters_doors_and_imports_only_the_system_api(compiled_mlp: CompiledModel) -> None:
-    assert {entry.name for entry in w.exports(compiled_mlp.wasm)} == EXPORTS
+    assert {entry.name for entry in w.exports(compiled_mlp.wasm)} == TENSORS.exports
     assert {source for source, _, _ in w.imports(compiled_mlp.wasm)} == {"ic0"}
     assert [w.custom_name(part) for part in w.sections(compiled_mlp.wasm) if part.number == w.CUSTOM] == [
         "icp:public candid:service"
@@ -172,52 +172,4 @@ INTERFACE = "#define CHUNKS 0\n"
 
 def test_c_that_does_not_compile_is_our_fault_and_says_so() -> None:
     with pytest.raises(BuildFailed, match="the C compiler refused"):
-        build_module("void model_run(void) { this is no C }", INTERFACE, _plan(1 << 15), "service : {}")
-
-
-# --- the command line ---
-
-
-def test_the_command_line_writes_a_release_and_says_what_it_costs(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "m.onnx").write_bytes(mlp().SerializeToString())
-
-    code = main([str(tmp_path / "m.onnx"), "--out", str(tmp_path / "out"), "--report"])
-
-    said = capsys.readouterr().out
-    assert code == 0
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        "cost.json",
-        "interface.json",
-        "model.c",
-        "module.wasm",
-        "weights",
-    ]
-    assert "multiply-accumulates" in said
-    assert "hidden" in said
-    assert main([str(tmp_path / "m.onnx"), "--out", str(tmp_path / "out")]) == 0
-
-
-def test_the_command_line_refuses_in_one_line_and_leaves_nothing(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "bad.onnx").write_bytes(b"no model")
-    (tmp_path / "m.onnx").write_bytes(mlp().SerializeToString())
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine/letter.txt").write_text("dear")
-    attempts = [
-        ["bad.onnx", "out"],
-        ["none.onnx", "out"],
-        ["m.onnx", "mine"],
-        ["m.onnx", "out", "--axis", "batch"],
-        ["m.onnx", "out", "--axis", "batch=1"],
-    ]
-
-    for model, out, *rest in attempts:
-        assert main([str(tmp_path / model), "--out", str(tmp_path / out), *rest]) == 1
-        assert len(capsys.readouterr().err.splitlines()) == 1
-
-    assert not (tmp_path / "out").exists()
-    assert hashlib.sha256((tmp_path / "mine/letter.txt").read_bytes()).digest() == hashlib.sha256(b"dear").digest()
-    assert len(NETWORKS) == 3
+        build_module("void model_run(void) { this is no C }", INTERFACE, _plan(1 << 15))

@@ -12,6 +12,7 @@ from canisters.compiler.cost import with_nodes_exported
 from canisters.compiler.local import LocalModel
 from canisters.compiler.memory import STACK_BYTES, chunks, roots
 
+from . import test_indexing, test_rearranging, test_reductions, test_resize
 from .cases import prefix, together
 from .test_operators import convolutions, movements, poolings, products, reductions, rows, views_and_casts
 
@@ -67,3 +68,25 @@ def test_a_kernel_writes_its_outputs_and_scratch_and_nothing_else(family: Any, m
         by_opset.setdefault(case.opset, []).append(case)
 
     assert [stray for cases in by_opset.values() for stray in strays(cases, mode)] == []
+
+
+MOVING = [
+    test_indexing.gathers,
+    test_indexing.scatters,
+    test_rearranging.borders,
+    test_rearranging.orders,
+    test_rearranging.shapes,
+    test_reductions.extremes,
+    test_resize.grids,
+    test_resize.ways,
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", MOVING, ids=lambda family: family.__name__)
+def test_what_moves_elements_writes_nothing_else(family: Any) -> None:
+    by_opset: dict[int, list[Any]] = {}
+    for case in family():
+        by_opset.setdefault(case.opset, []).append(case)
+
+    assert [stray for cases in by_opset.values() for stray in strays(cases, "f32")] == []

@@ -83,7 +83,7 @@ def test_parts_of_a_split_sum_to_the_whole() -> None:
             assert sum(split(total, weights)) == total
 
 
-@pytest.mark.parametrize("name", ["registry", "jobs", "ledger", "cooperatives", "cooperative", "inference"])
+@pytest.mark.parametrize("name", ["registry", "jobs", "ledger", "cooperatives", "cooperative", "inference", "language"])
 def test_the_table_of_methods_has_every_method_and_names_tests_that_exist(repository: Path, name: str) -> None:
     page = (repository / "docs/canisters.md").read_text()
     section = page.split(f"## {name}\n")[1].split("\n## ")[0]
