@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 import training
 from training.canonical import canonical_json
 
+pytestmark = pytest.mark.slow
+
 
 def touched(transcript: bytes, change: Callable[[dict[str, Any]], object]) -> bytes:
     value = json.loads(transcript)

@@ -77,7 +77,7 @@ def model_wasm() -> bytes:
     """Answers PROBABILITIES to a short question, and an error to a long one."""
     infer, seal = service("inference").methods["infer_blob"], service("inference").methods["seal"]
     answers = [
-        encode(infer.results, ({"Ok": {"outputs": [PROBABILITIES], "instructions": 1234}},)),
+        encode(infer.results, ({"Ok": {"outputs": [PROBABILITIES], "instructions": 1234, "release_hash": bytes(32)}},)),
         encode(infer.results, ({"Err": "features: shape (1, 2) is expected"},)),
         encode(seal.results, ({"Ok": {}},)),
     ]

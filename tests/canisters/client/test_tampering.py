@@ -26,6 +26,8 @@ from canisters.interface.principal import Principal
 
 from .conftest import Answer, Proxy
 
+pytestmark = pytest.mark.slow
+
 REPEATED = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 

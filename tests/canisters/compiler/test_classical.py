@@ -17,6 +17,8 @@ from canisters.compiler import CannotCompile, compile_model
 
 from .cases import Case, differences, onnx_runtime, reference, run_together
 
+pytestmark = pytest.mark.slow
+
 F = np.float32
 ML = "ai.onnx.ml"
 

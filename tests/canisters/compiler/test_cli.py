@@ -35,6 +35,8 @@ from . import language_models
 from .cases import make_model
 from .networks import mlp
 
+pytestmark = pytest.mark.slow
+
 FILES = ["cost.json", "interface.json", "model.c", "module.wasm", "passes.txt", "weights"]
 FEATURES = np.linspace(-2, 2, 30, dtype=np.float32).reshape(1, 30)
 
@@ -97,7 +99,6 @@ def test_compile_writes_a_folder_that_loads_as_what_the_api_gives(
     assert list((tmp_path / "deep").iterdir()) == [tmp_path / "deep/out"]
 
 
-@pytest.mark.slow
 def test_compiling_again_replaces_the_earlier_result_as_a_whole(model: Path, folder: Path) -> None:
     (folder / "weights/007").write_bytes(b"of another model")
 
@@ -107,7 +108,6 @@ def test_compiling_again_replaces_the_earlier_result_as_a_whole(model: Path, fol
     assert [path.name for path in (folder / "weights").iterdir()] == ["000"]
 
 
-@pytest.mark.slow
 def test_a_shape_or_an_axis_fixes_what_the_model_leaves_open(tmp_path: Path) -> None:
     (tmp_path / "m.onnx").write_bytes(dynamic_mlp())
     by_shape = ["compile", str(tmp_path / "m.onnx"), "--out", str(tmp_path / "a"), "--shape", "features=4,30"]
@@ -119,7 +119,6 @@ def test_a_shape_or_an_axis_fixes_what_the_model_leaves_open(tmp_path: Path) -> 
     assert CompiledModel.load(tmp_path / "a").interface["inputs"][0]["shape"] == [4, 30]
 
 
-@pytest.mark.slow
 def test_an_input_can_be_made_part_of_the_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     inputs = {"x": np.zeros(6, np.float32), "to": np.zeros(2, np.int64)}
     model = make_model([helper.make_node("Reshape", ["x", "to"], ["y"])], inputs, {}, ["y"])
@@ -238,7 +237,6 @@ def test_run_computes_what_the_api_computes_and_counts(
     assert abs(int(re.search(r"([\d,]+) instructions", said)[1].replace(",", "")) - compiled.cost.instructions) < 500
 
 
-@pytest.mark.slow
 def test_run_refuses_what_does_not_fit(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = ["--outputs", tmp_path / "out.npz"]
     (tmp_path / "text.npz").write_text("no arrays")
@@ -261,7 +259,6 @@ def test_run_refuses_what_does_not_fit(folder: Path, tmp_path: Path, capsys: pyt
     assert not (tmp_path / "out.npz").exists()
 
 
-@pytest.mark.slow
 def test_outputs_of_any_name_are_written(tmp_path: Path) -> None:
     names = ["file", "allow_pickle", "a/b"]
     nodes = [helper.make_node("Relu", ["x"], [name]) for name in names]
@@ -274,7 +271,6 @@ def test_outputs_of_any_name_are_written(tmp_path: Path) -> None:
         assert {name: outputs[name].tolist() for name in outputs.files} == {key: [0.0, 0.0, 2.0] for key in names}
 
 
-@pytest.mark.slow
 def test_a_network_over_several_messages_runs_as_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rng = np.random.default_rng(0)
     weights = {name: (rng.standard_normal((256, 256)) / 16).astype(np.float32) for name in ("a", "b", "c")}
@@ -306,7 +302,6 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return language_models.saved(folder, config, language_models.tensors_of(config))
 
 
-@pytest.mark.slow
 def test_a_language_models_folder_compiles_and_makes_tokens(
     checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -325,7 +320,6 @@ def test_a_language_models_folder_compiles_and_makes_tokens(
     assert "tokens: int64 (8,)" in said
 
 
-@pytest.mark.slow
 def test_what_a_language_model_does_not_take_is_refused(
     checkpoint: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -349,7 +343,6 @@ def test_what_a_language_model_does_not_take_is_refused(
 # --- check ---
 
 
-@pytest.mark.slow
 def test_check_agrees_with_onnxruntime_on_random_and_given_inputs(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -361,7 +354,6 @@ def test_check_agrees_with_onnxruntime_on_random_and_given_inputs(
     assert "3 samples against ONNX Runtime" in capsys.readouterr().out
 
 
-@pytest.mark.slow
 def test_check_ends_with_one_when_the_answers_differ(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code = main(["check", str(model), "--quantize", "int8", "--tolerance", "1e-9"])
 
@@ -369,7 +361,6 @@ def test_check_ends_with_one_when_the_answers_differ(model: Path, capsys: pytest
     assert "DIFFERENT: the largest relative error is" in capsys.readouterr().out
 
 
-@pytest.mark.slow
 def test_check_refuses_inputs_that_are_not_the_models(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -392,7 +383,6 @@ def test_random_indices_stay_inside_the_table_that_they_point_into() -> None:
     assert np.array_equal(sample["ids"], random_sample(graph, 0)["ids"])
 
 
-@pytest.mark.slow
 def test_compile_says_how_accurate_it_is_on_a_sample_of_ones_own(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -454,7 +444,6 @@ def test_the_memory_map_is_a_drawing_of_every_block(folder: Path, compiled: Comp
     assert all(any(title.startswith(f"{block['name']}:") for title in titles) for block in blocks)
 
 
-@pytest.mark.slow
 def test_names_of_a_model_cannot_steer_a_terminal_or_break_the_drawing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -475,7 +464,6 @@ def test_names_of_a_model_cannot_steer_a_terminal_or_break_the_drawing(
 # --- deploy ---
 
 
-@pytest.mark.slow
 def test_deploy_puts_a_model_on_a_network_and_may_be_run_again(
     folder: Path, replica: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -497,7 +485,6 @@ def test_deploy_puts_a_model_on_a_network_and_may_be_run_again(
     assert np.array_equal(array_of(answer["outputs"][0]), expected)
 
 
-@pytest.mark.slow
 def test_a_model_with_a_door_for_http_is_opened_by_deploy(
     model: Path, folder: Path, tmp_path: Path, replica: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -516,7 +503,6 @@ def test_a_model_with_a_door_for_http_is_opened_by_deploy(
     refused(["compile", model, "--out", tmp_path / "no", "--http", "--stages", "2"], capsys, code=2)
 
 
-@pytest.mark.slow
 def test_deploy_takes_language_models(
     checkpoint: Path, tmp_path: Path, replica: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -535,7 +521,6 @@ def test_deploy_takes_language_models(
         assert canister.describe()["sealed"]
 
 
-@pytest.mark.slow
 def test_a_language_model_is_cut_and_deployed_in_stages(
     checkpoint: Path, tmp_path: Path, replica: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -558,7 +543,6 @@ def test_a_language_model_is_cut_and_deployed_in_stages(
     assert made == language_models.greedy(config, language_models.tensors_of(config), [3, 1, 4], 5)
 
 
-@pytest.mark.slow
 def test_an_upload_that_was_interrupted_goes_on_where_it_stood(chain: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     node = helper.make_node("MatMul", ["x", "w"], ["y"])
     weights = np.random.default_rng(0).standard_normal((600, 1000)).astype(np.float32)
@@ -587,7 +571,6 @@ def test_an_upload_that_was_interrupted_goes_on_where_it_stood(chain: Any, monke
     assert deployed.description["sealed"]
 
 
-@pytest.mark.slow
 def test_nobody_deploys_into_a_canister_of_somebody_else(
     folder: Path, compiled: CompiledModel, chain: Any, replica: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -128,7 +128,9 @@ def test_a_network_without_weights_has_no_chunks() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("network", "mode", "per_mac"), [(mlp, "f32", 4.0), (mlp, "int8", 4.1), (cnn, "f32", 2.05), (cnn, "int8", 1.35)]
+    # A network of 500 products is made small rather than fast: its pages cost sixty times what it computes.
+    ("network", "mode", "per_mac"),
+    [(mlp, "f32", 8.5), (mlp, "int8", 8.5), (cnn, "f32", 2.05), (cnn, "int8", 1.35)],
 )
 def test_a_small_network_stays_within_its_budget_of_instructions(network, mode: str, per_mac: float) -> None:
     cost = compile_model(network().SerializeToString(), mode=mode).cost

@@ -15,6 +15,8 @@ from canisters.compiler.local import LocalModel
 from canisters.compiler.memory import chunks
 
 FLOAT, INT, BOOL = TensorProto.FLOAT, TensorProto.INT64, TensorProto.BOOL
+
+pytestmark = pytest.mark.slow
 X = np.linspace(-2, 2, 6, dtype=np.float32).reshape(2, 3)
 
 
@@ -193,7 +195,6 @@ def test_a_loop_that_would_be_very_long_is_refused() -> None:
         frontend.load(onnx_bytes)
 
 
-@pytest.mark.slow
 def test_loops_in_loops_end_with_a_refusal_and_not_with_the_machine() -> None:
     nodes = [helper.make_node("Identity", ["going0"], ["goes0"]), helper.make_node("Neg", ["v0"], ["next0"])]
     for depth in range(8):

@@ -15,6 +15,8 @@ from canisters.compiler.language.cost import bounds_of
 
 from .language_models import FAMILIES, VOCABULARY, config_of, greedy, reference_logits, saved, tensors_of
 
+pytestmark = pytest.mark.slow
+
 TEXT = [int(token) for token in np.random.default_rng(7).integers(0, VOCABULARY, 40)]
 SLOW = pytest.mark.slow
 Made = tuple[CompiledLanguageModel, LocalLanguageModel]

@@ -23,6 +23,8 @@ from canisters.interface.candid import encode
 
 from .language_models import VOCABULARY, config_of, saved, tensors_of
 
+pytestmark = pytest.mark.slow
+
 ANONYMOUS = bytes([4])
 STRANGER, SECOND = bytes([9, 9, 9]), bytes([2])
 IDLE_SECONDS = 60

@@ -24,6 +24,8 @@ from tests.canisters.compiler.cases import make_model
 
 from .conftest import RELEASE_HASH, SmallModel, small_onnx
 
+pytestmark = pytest.mark.slow
+
 ANONYMOUS = b"\x04"
 SHUT = "this model does not answer over HTTP"
 
@@ -138,7 +140,6 @@ def test_a_body_that_cannot_be_read_is_answered_with_400_and_the_reason(
     assert said in answer["error"]
 
 
-@pytest.mark.slow
 def test_no_mutation_of_a_good_body_crashes_anything(model: LocalModel) -> None:
     source, whole = random.Random(3), b'{"inputs": {"features": [[1, -2.5e3, 3, 0.25, 5, 6]]}}'
     letters = b'{}[]",:0123456789.eE+-\\ truefalsn\x00\xff'
@@ -284,7 +285,6 @@ def test_bools_are_words_or_digits(echo: LocalModel) -> None:
     assert echoed(echo, "bool", ["true", "false", "1", "0"]) == [True, False, True, False]
 
 
-@pytest.mark.slow
 def test_an_answer_that_no_reply_holds_ends_the_call_in_words() -> None:
     node = helper.make_node("Expand", ["x", "shape"], ["y"])
     made = make_model([node], {"x": np.zeros(1, np.int64)}, {"shape": np.array([101_000], np.int64)}, ["y"])
@@ -337,13 +337,11 @@ def test_a_module_without_the_door_has_nothing_of_it(small: SmallModel, small_ht
     assert small.compiled.weight_chunks == small_http.compiled.weight_chunks
 
 
-@pytest.mark.slow
 def test_a_network_of_several_messages_has_no_such_door() -> None:
     with pytest.raises(CannotCompile, match="one message"):
         compile_model(small_onnx(hidden=120_000), http=True, slice_instructions=10_500_000)
 
 
-@pytest.mark.slow
 def test_anybody_asks_on_the_network_once_it_is_open_and_an_upgrade_leaves_it_open(
     chain: Any, small_http: SmallModel
 ) -> None:
@@ -380,7 +378,6 @@ def fetched(url: str, body: bytes | None = None) -> tuple[int, Any]:
             return error.code, json.load(error)
 
 
-@pytest.mark.slow
 def test_plain_http_through_a_gateway_is_answered(chain: Any, small_http: SmallModel) -> None:
     owner: ChainAgent = chain.agent()
     start = encode(HTTP.service.init, ({"release_hash": RELEASE_HASH},))

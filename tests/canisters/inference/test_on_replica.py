@@ -19,6 +19,8 @@ from canisters.interface.principal import Principal
 
 from .conftest import RELEASE_HASH, SmallModel, small_onnx
 
+pytestmark = pytest.mark.slow
+
 REFUSED = (CallRejected, RequestRefused)
 
 

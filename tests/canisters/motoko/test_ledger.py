@@ -10,6 +10,8 @@ from canisters.client import ChainAgent
 from canisters.interface.principal import Principal
 from tests.canisters.motoko.world import CWT, DAY, FAUCET, FEE, MINUTE, SECOND, World, err, ok, together
 
+pytestmark = pytest.mark.slow
+
 
 def account(owner: Principal, subaccount: bytes | None = None) -> dict[str, Any]:
     return {"owner": owner, "subaccount": subaccount}

@@ -8,6 +8,8 @@ import pytest
 
 from tests.canisters.motoko.world import CODE, HOUR, World, err, ok, sha
 
+pytestmark = pytest.mark.slow
+
 
 def request_of(world: World, dataset_id: int, **changes: Any) -> dict[str, Any]:
     asked = {

@@ -16,6 +16,8 @@ from canisters.interface.request_id import hash_of_map, request_id
 
 from .conftest import Probe, Wire
 
+pytestmark = pytest.mark.slow
+
 SEED = b"user 1"
 
 

@@ -17,6 +17,8 @@ from canisters.client.management import Management
 from canisters.interface.candid import encode
 from canisters.interface.principal import Principal
 
+pytestmark = pytest.mark.slow
+
 MANAGEMENT = Principal.management()
 
 
@@ -28,7 +30,6 @@ def call_argument(callee: Principal, method: bytes) -> bytes:
     return bytes(9) + bytes([len(callee.raw)]) + callee.raw + bytes([len(method)]) + method
 
 
-@pytest.mark.slow
 def test_everything_survives_a_restart(start_replica, chain_on, probe):
     running = start_replica()
     chain = chain_on(running)
@@ -66,7 +67,6 @@ def test_everything_survives_a_restart(start_replica, chain_on, probe):
     assert running.log_text() == ""
 
 
-@pytest.mark.slow
 def test_a_motoko_canister_survives_restarts_and_upgrades(start_replica, chain_on, compiled):
     running = start_replica()
     chain = chain_on(running)
@@ -87,7 +87,6 @@ def test_a_motoko_canister_survives_restarts_and_upgrades(start_replica, chain_o
     assert "Ok" in ledger.icrc1_transfer({"to": {"owner": Principal.anonymous()}, "amount": 1})
 
 
-@pytest.mark.slow
 def test_a_timer_that_was_set_fires_after_a_restart(start_replica, chain_on, probe):
     running = start_replica()
     chain = chain_on(running)
@@ -126,7 +125,6 @@ def test_a_request_sent_again_after_a_restart_runs_once(start_replica, chain_on,
     assert count(agent, canister) == 1
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_kill_9_at_a_random_moment_loses_no_answer_and_leaves_nothing_half_done(start_replica, chain_on, probe, seed):
     """Four clients make one canister call another, which writes in both; the process is killed again and again meanwhile."""
@@ -173,7 +171,6 @@ def test_kill_9_at_a_random_moment_loses_no_answer_and_leaves_nothing_half_done(
     assert running.log_text() == ""
 
 
-@pytest.mark.slow
 def test_kill_9_during_installations_leaves_the_old_module_or_the_new_one(start_replica, chain_on, probe):
     running = start_replica()
     chain = chain_on(running)
@@ -244,7 +241,6 @@ def test_the_folder_is_readable_by_its_owner_only(start_replica):
     assert (running.state / "network.sqlite").stat().st_mode & 0o077 == 0
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 def test_it_stops_when_it_is_asked_to_even_in_the_middle_of_a_long_message(start_replica, chain_on, probe, how):
     running = start_replica()

@@ -12,6 +12,8 @@ import pytest
 
 from canisters.interface.principal import Principal
 
+pytestmark = pytest.mark.slow
+
 SOURCE = Path(__file__).parent / "standin" / "Web.mo"
 
 

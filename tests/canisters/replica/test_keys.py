@@ -22,6 +22,8 @@ from canisters.interface.candid import Service, decode, encode, parse_did
 from canisters.interface.principal import Principal
 from canisters.interface.vetkd import TransportKey, symmetric_key
 
+pytestmark = pytest.mark.slow
+
 SOURCE = Path(__file__).parent / "standin" / "Keys.mo"
 DID = """
 type Schnorr = record { algorithm : variant { bip340secp256k1; ed25519 }; name : text };
@@ -133,7 +135,6 @@ def test_two_canisters_and_two_paths_have_different_keys(keys: Keys, chain: Any,
     assert other("ecdsa_public", NAME, PATH, keys.id) == keys("ecdsa_public", NAME, PATH, None)
 
 
-@pytest.mark.slow
 def test_the_npm_package_accepts_a_derived_key(keys: Keys, repository: Path) -> None:
     transport, context, asked = TransportKey.fresh(), b"files", b"dataset 7"
     public = keys("vetkd_public", NAME, context, None)

@@ -14,6 +14,8 @@ from canisters.interface.principal import Principal
 
 from .conftest import Probe, u64
 
+pytestmark = pytest.mark.slow
+
 # What of a snapshot's metadata is uploaded; the rest is the network's to say.
 UPLOADED = ("wasm_module_size", "globals", "wasm_memory_size", "stable_memory_size", "certified_data", "global_timer")
 
@@ -73,7 +75,6 @@ def test_a_snapshot_is_not_changed_by_what_comes_after_it(canister: Probe) -> No
     assert listed(canister) == [snapshot]
 
 
-@pytest.mark.slow
 def test_snapshots_survive_the_death_of_the_process(start_replica: Any, chain_on: Any, probe: bytes) -> None:
     running = start_replica()
     chain = chain_on(running)

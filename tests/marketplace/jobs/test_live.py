@@ -224,6 +224,8 @@ def test_a_real_server_holds_nothing_back(broker: str, tmp_path: Path, repositor
         str(port),
         "--log-level",
         "warning",
+        "--timeout-graceful-shutdown",
+        "2",
     ]
     server = subprocess.Popen(command, env=environment, cwd=repository)
     try:
