@@ -276,6 +276,13 @@ async def _cors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Refusals become plain-text answers; every answer of the interface, refusals too, may be read by a page of another origin.
 
     Not so what is for whoever runs this network; and what a canister answers as a web server is its own affair."""
+    try:
+        return await _answered(request, handler)
+    except ConnectionError:  # whoever asked has gone: nobody hears this
+        return web.Response(status=400, text="The connection was closed before the answer.")
+
+
+async def _answered(request: web.Request, handler: Handler) -> web.StreamResponse:
     is_interface = request.path.startswith("/api/")
     if not is_interface and not request.path.startswith("/_/"):
         return await handler(request)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -114,3 +115,15 @@ def test_a_request_that_is_no_http_harms_nothing(replica: Any, site: httpx.Clien
     assert raw.getresponse().status == 404
     assert site.get("/echo").status_code == 200
     raw.close()
+
+
+@pytest.mark.parametrize("path", ["/long", "/cut", "/echo", "/count"])
+def test_whoever_goes_away_in_the_middle_harms_nothing(replica: Any, site: httpx.Client, path: str) -> None:
+    """The network says nothing on its error output of it either: the fixture looks when all is over."""
+    host = site.headers["host"]
+    for sent in (b"12345", b"1"):
+        for _ in range(10):
+            with socket.create_connection(("localhost", replica.port)) as raw:
+                raw.sendall(f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 5\r\n\r\n".encode() + sent)
+
+    assert site.get("/echo").status_code == 200
