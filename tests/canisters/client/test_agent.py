@@ -26,6 +26,8 @@ from canisters.client import (
 from canisters.client.identities import Chain
 from canisters.interface.principal import Principal
 
+pytestmark = pytest.mark.slow
+
 HOUR_NS = 3600 * 10**9
 ELSEWHERE = Principal(b"\x00\x00\x00\x00\x00\x6e\x6f\x77\x01\x01")  # far beyond whatever a test creates
 

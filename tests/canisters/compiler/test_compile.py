@@ -20,6 +20,8 @@ from canisters.compiler.memory import CHUNK_BYTES, Block, Plan
 from .cases import node_case
 from .networks import branches, cnn, mlp
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def compiled_mlp() -> CompiledModel:
@@ -57,7 +59,6 @@ def test_a_model_run_once_needs_nothing_but_itself(compiled_mlp: CompiledModel) 
     assert found["probabilities"].sum() == pytest.approx(1.0)
 
 
-@pytest.mark.slow
 def test_the_same_model_gives_the_same_bytes_in_another_process(tmp_path: Path, repository: Path) -> None:
     data = cnn().SerializeToString()
     (tmp_path / "cnn.onnx").write_bytes(data)
@@ -126,7 +127,6 @@ def test_a_network_without_weights_has_no_chunks() -> None:
 # --- what it costs ---
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     # A network of 500 products is made small rather than fast: its pages cost sixty times what it computes.
     ("network", "mode", "per_mac"),
@@ -139,7 +139,6 @@ def test_a_small_network_stays_within_its_budget_of_instructions(network, mode: 
     assert cost.module_bytes < 50_000
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("m", "mode", "per_mac"), [(48, "f32", 1.85), (48, "int8", 0.65), (1, "f32", 2.0), (1, "int8", 0.80)]
 )

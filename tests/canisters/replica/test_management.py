@@ -14,6 +14,8 @@ from canisters.client import CallRejected, ChainAgent, contract
 from canisters.client.management import Management
 from canisters.interface.principal import Principal
 
+pytestmark = pytest.mark.slow
+
 MANAGEMENT = Principal.management()
 
 
@@ -360,7 +362,13 @@ def test_arguments_that_are_no_candid_are_refused(canister):
 
 
 def test_https_outcalls_are_refused_as_on_a_subnet_without_them(canister, chain):
-    request = {"url": "https://localhost", "max_response_bytes": None, "method": {"get": None}, "headers": [], "body": None}
+    request = {
+        "url": "https://localhost",
+        "max_response_bytes": None,
+        "method": {"get": None},
+        "headers": [],
+        "body": None,
+    }
     asked = contract("management", chain.agent(), MANAGEMENT).http_request
     argument = asked.encode({**request, "transform": None, "is_replicated": None})
 

@@ -13,6 +13,8 @@ from canisters.interface.candid import encode
 from canisters.interface.certificate import verify
 from canisters.interface.principal import Principal
 
+pytestmark = pytest.mark.slow
+
 MANAGEMENT = Principal.management()
 
 
