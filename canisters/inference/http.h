@@ -135,14 +135,7 @@ static bool take_json(const struct network *network) {
     say(json.fault);
     return false;
   }
-  for (uint32_t i = 0; i < network->inputs_count; i++) {
-    if (taken[i]) continue;
-    say_expected(&network->inputs[i]);
-    say_got();
-    say("nothing");
-    return false;
-  }
-  return true;
+  return all_are_taken(network, taken);
 }
 
 static const struct network *take_json_inputs(const struct found *body) {

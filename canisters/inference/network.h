@@ -113,14 +113,8 @@ static bool take_input(const struct network *network, const struct found *f, uin
   return true;
 }
 
-static bool take_all(const struct network *network, const struct found *inputs) {
-  uint8_t taken[MAX_INPUTS] = {0};
-  in.at = inputs->at;
-  for (uint32_t i = 0; i < inputs->count; i++) {
-    struct found f[TENSOR_FIELDS];
-    read_record(inputs->element, TENSOR, f, TENSOR_FIELDS, 0);
-    if (!take_input(network, f, taken)) return false;
-  }
+// Whether no input is missing. On false, the text says which one is.
+static bool all_are_taken(const struct network *network, const uint8_t *taken) {
   for (uint32_t i = 0; i < network->inputs_count; i++) {
     if (taken[i]) continue;
     say_expected(&network->inputs[i]);
@@ -129,6 +123,17 @@ static bool take_all(const struct network *network, const struct found *inputs) 
     return false;
   }
   return true;
+}
+
+static bool take_all(const struct network *network, const struct found *inputs) {
+  uint8_t taken[MAX_INPUTS] = {0};
+  in.at = inputs->at;
+  for (uint32_t i = 0; i < inputs->count; i++) {
+    struct found f[TENSOR_FIELDS];
+    read_record(inputs->element, TENSOR, f, TENSOR_FIELDS, 0);
+    if (!take_input(network, f, taken)) return false;
+  }
+  return all_are_taken(network, taken);
 }
 
 // The network that takes these inputs, with the inputs in their places; 0 when there is none, and then the text says why not the last one.

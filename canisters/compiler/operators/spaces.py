@@ -15,6 +15,7 @@ from canisters.compiler.ir import Graph, Node, TensorType
 
 from .loops import indent
 from .registry import Kernel, Mode, Typing, operator
+from .windows import windows_along
 
 Triple = tuple[int, int, int]
 MAX_AXES = 3
@@ -76,16 +77,10 @@ def space(node: Node, spatial: tuple[int, ...], kernel: tuple[int, ...]) -> Spac
         raise node.cannot(f"its kernel {kernel} has strides {strides} and dilations {dilations}", _CHECK)
     pads = _borders(node, spatial, kernel, strides, dilations)
     before, after = pads[:rank], pads[rank:]
-    out = []
-    for axis in range(rank):
-        span = spatial[axis] + before[axis] + after[axis] - (kernel[axis] - 1) * dilations[axis] - 1
-        if span < 0:
-            raise node.cannot(f"its kernel {kernel} is larger than its input {spatial}", "Give larger inputs")
-        up = bool(node.attributes.get("ceil_mode", 0))
-        count = (-(-span // strides[axis]) if up else span // strides[axis]) + 1
-        if up and (count - 1) * strides[axis] >= spatial[axis] + before[axis]:
-            count -= 1  # a window that would begin in the border behind the input is left out
-        out.append(count)
+    out = [
+        windows_along(node, spatial[i], before[i], after[i], (kernel[i] - 1) * dilations[i] + 1, strides[i])
+        for i in range(rank)
+    ]
     parts = ((spatial, 1), (kernel, 1), (strides, 1), (dilations, 1), (before, 0), (out, 1), (after, 0))
     return Space(*(_triple(part, one) for part, one in parts))
 

@@ -34,6 +34,17 @@ class Window:
         return (self.out[axis] - 1) * self.strides[axis] + (self.kernel[axis] - 1) * self.dilations[axis] + 1
 
 
+def windows_along(node: Node, size: int, before: int, after: int, reach: int, stride: int) -> int:
+    """How many windows of `reach` elements fit along a bordered axis. Raises CannotCompile when none does."""
+    span = size + before + after - reach
+    if span < 0:
+        raise node.cannot(f"its kernel reaches over {reach} elements and is larger than its input of {size}", "Give larger inputs")
+    up = bool(node.attributes.get("ceil_mode", 0))
+    count = (-(-span // stride) if up else span // stride) + 1
+    # A window that would begin in the border behind the input is left out.
+    return count - 1 if up and (count - 1) * stride >= size + before else count
+
+
 def window(node: Node, spatial: tuple[int, ...], kernel: tuple[int, ...]) -> Window:
     """`spatial`: the sizes behind batch and channel. Raises CannotCompile for more than two, and for windows that do not fit."""
     rank = len(spatial)
@@ -50,16 +61,10 @@ def window(node: Node, spatial: tuple[int, ...], kernel: tuple[int, ...]) -> Win
     before, after = _borders(node, size, kernel2, strides, dilations, rank)
     if min(*before, *after) < 0:
         raise node.cannot("it has negative pads", "Cut with Slice instead")
-    out = []
-    for axis in (0, 1):
-        span = size[axis] + before[axis] + after[axis] - (kernel2[axis] - 1) * dilations[axis] - 1
-        if span < 0:
-            raise node.cannot(f"its kernel {kernel} is larger than its input {spatial}", "Give larger inputs")
-        up = bool(node.attributes.get("ceil_mode", 0))
-        count = (-(-span // strides[axis]) if up else span // strides[axis]) + 1
-        if up and (count - 1) * strides[axis] >= size[axis] + before[axis]:
-            count -= 1  # a window that would begin in the border behind the input is left out
-        out.append(count)
+    out = [
+        windows_along(node, size[i], before[i], after[i], (kernel2[i] - 1) * dilations[i] + 1, strides[i])
+        for i in (0, 1)
+    ]
     return Window(size, kernel2, strides, dilations, before, after, (out[0], out[1]))
 
 

@@ -25,6 +25,7 @@ from canisters.replica.state import (
 from canisters.replica.store import HEAP, STABLE, WASM, Copied, Dropped, Spliced
 
 from .canister import CANISTER, controlled, record
+from .code import uninstall
 
 MAX_SNAPSHOTS = 10
 MAX_SLICE_BYTES = 2_000_000
@@ -59,8 +60,6 @@ def take_canister_snapshot(call: Call, argument: dict[str, Any]) -> Any:
     _keep(call, canister, snapshot, argument["replace_snapshot"])
     call.executor.changes.steps.append(Copied(canister.id, snapshot.id))
     if argument["uninstall_code"]:
-        from .code import uninstall
-
         uninstall(call, canister)
     return _shown(snapshot)
 

@@ -11,6 +11,7 @@ import pytest
 from canisters.client import KeyIdentity
 from canisters.interface import cbor, hash_tree, keys
 from canisters.interface.canister_signature import public_key_der
+from canisters.interface.certificate import Certificate
 from canisters.interface.principal import Principal
 from canisters.interface.request_id import hash_of_map, request_id
 
@@ -61,8 +62,6 @@ def as_user(
 
 def answer_of(body: bytes) -> bytes:
     """The reply that the certificate in a v3 answer proves."""
-    from canisters.interface.certificate import Certificate
-
     certificate = Certificate.parse(cbor.loads(body)["certificate"])
     status = hash_tree.subtree(certificate.tree, [b"request_status"])
     assert status is not None
