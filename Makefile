@@ -7,8 +7,10 @@ PORT ?= 8080
 STATE ?= var
 export PYTHON
 PY := .venv/bin/python
+# The order of tests and the examples hypothesis makes: a commit is tested the same way each time, and `make test SEED=2` in another.
+SEED ?= 1
 # Two at a time; tests of one file, and all that share the running system, stay together (tests/conftest.py).
-PYTEST := $(PY) -m pytest -q -n 2 --dist loadgroup
+PYTEST := $(PY) -m pytest -q -n 2 --dist loadgroup --randomly-seed=$(SEED) --hypothesis-seed=$(SEED)
 MOTOKO := $(wildcard canisters/motoko/*.mjs canisters/motoko/*.mo canisters/motoko/*/*.mo canisters/motoko/*/*/*.mo canisters/candid/*.did)
 PAGES := $(shell find frontend -path frontend/node_modules -prune -o -path frontend/dist -prune -o -type f -print 2>/dev/null)
 # npm's own notices would drown the progress lines; errors are still shown.

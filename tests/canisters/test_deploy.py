@@ -65,6 +65,7 @@ def test_the_deployer_cannot_make_tokens(state: Path, deployment: Deployment) ->
 
 def test_a_second_deployment_changes_nothing(replica: Any, state: Path, deployment: Deployment) -> None:
     said: list[str] = []
+    deploy(replica.url, state)
     again = deploy(replica.url, state, say=said.append)
 
     assert again == deployment
