@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import sys
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -29,8 +31,16 @@ NOW = 1_700_000_000 * 10**9
 # --- BLS ---
 
 
+@pytest.fixture
+def recursion_limit_kept() -> Iterator[None]:
+    """py_ecc lifts the process's limit to 100,000, where deeply nested JSON ends the process instead of raising."""
+    limit = sys.getrecursionlimit()
+    yield
+    sys.setrecursionlimit(limit)
+
+
 @pytest.mark.slow
-def test_bls_signatures_are_what_py_ecc_makes_of_them():
+def test_bls_signatures_are_what_py_ecc_makes_of_them(recursion_limit_kept: None):
     from py_ecc.bls.hash_to_curve import hash_to_G1
     from py_ecc.bls.point_compression import compress_G1, compress_G2
     from py_ecc.optimized_bls12_381 import G2, multiply
