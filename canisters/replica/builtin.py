@@ -101,7 +101,7 @@ class Builtin:
 
     def inspect(self, name: str) -> Reject | None:
         """Refuse at the door what no message from outside can ask."""
-        if name not in self.methods or (name in self.queries and not self.queries_as_updates):
+        if name not in self.methods or ("query" in self.service.methods[name].modes and not self.queries_as_updates):
             return Reject(DESTINATION_INVALID, f"{self.name} has no update method '{name}'", "IC0536")
         if name in self.only_canisters:
             return Reject(CANISTER_REJECT, f"Only canisters can call {self.name} method {name}", "IC0516")

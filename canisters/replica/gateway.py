@@ -1,15 +1,17 @@
 """The HTTP gateway: a browser or curl asks `http://<canister id>.localhost:PORT/...`, and the canister answers as a web server.
 
 A request becomes the query `http_request`; a canister that must change something asks for it again as the update `http_request_update`; a
-long body is fetched piece by piece. Certification headers are handed on as they come and checked by nobody here: the gateway and the network
-are one process. Source: HTTP Gateway Protocol Specification.
+long body is fetched piece by piece. What a query answers with a certificate is checked before it is handed on, unless the host is
+`<canister id>.raw.localhost`; an answer without one is handed on too, and the header X-Response-Verified says which it was.
+Source: HTTP Gateway Protocol Specification.
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +23,15 @@ from canisters.interface.candid.types import Opt, Record, Type, Variant, label_i
 from canisters.interface.principal import MalformedPrincipal, Principal
 from canisters.interface.request_id import request_id
 
+from . import http_certification
+from .http_certification import Exchange, NotCertified
 from .ingress import MAX_INGRESS_TTL_NS, Authenticated, RequestRefused
-from .state import DESTINATION_INVALID, SYS_TRANSIENT, Answer, Reject, Reply
+from .state import DESTINATION_INVALID, SYS_TRANSIENT, Answer, Canister, Reject, Reply
 
 MAX_REQUEST_BYTES = 2 << 20
 MAX_PIECES = 10_000
+MAX_CERTIFIED_BYTES = 64 << 20  # of a body in pieces, which is held until it is checked
+VERIFIED = "X-Response-Verified"
 CERTIFICATE_VERSION = 2
 _METHODS = parse_did((Path(__file__).parent / "http_gateway.did").read_text()).methods
 _NOT_HANDED_ON = {"connection", "content-length", "keep-alive", "transfer-encoding", "upgrade", "trailer", "te"}
@@ -41,10 +47,20 @@ class _Unusable(Exception):
 
 
 class Gateway:
-    """`query` and `update` put requests to the network as the anonymous principal's; `update` gives None when no answer came in time."""
+    """`query` and `update` put requests to the network as the anonymous principal's; `update` gives None when no answer came in time.
+    `root_key`: of the network, DER. `canisters`: by id, for what their metadata says of certification."""
 
-    def __init__(self, query: Query, update: Update, now_ns: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        query: Query,
+        update: Update,
+        now_ns: Callable[[], int],
+        *,
+        root_key: bytes,
+        canisters: Mapping[bytes, Canister],
+    ) -> None:
         self._query, self._update, self._now_ns = query, update, now_ns
+        self._root_key, self._canisters = root_key, canisters
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Any path that is not the network's own."""
@@ -66,6 +82,8 @@ class Gateway:
             return await self._asked(request, canister, asked)
         except RequestRefused as refused:
             return _told(refused.status, str(refused))
+        except NotCertified as error:
+            return _told(503, f"The response of the canister is not certified: {error}")
         except (_Unusable, CandidError) as error:
             return _told(502, f"The canister's answer is no HTTP response: {error}")
 
@@ -82,53 +100,92 @@ class Gateway:
             answer = updated
         if isinstance(answer, Reject):
             return _told(_STATUS.get(answer.code, 502), answer.message)
-        return await self._served(request, canister, _response(method, answer.data), answer.data)
+        response = _response(method, answer.data)
+        if method == "http_request" and not _is_raw(request):
+            if http_certification.is_certified(response["headers"]):
+                return await self._checked(canister, asked, response, answer.data)
+            response["headers"] = [*_without_verdict(response["headers"]), (VERIFIED, "no")]
+        return await self._served(request, canister, response, answer.data)
+
+    async def _checked(
+        self, canister: Principal, asked: dict[str, Any], response: dict[str, Any], data: bytes
+    ) -> web.StreamResponse:
+        """The whole response, once it is proven. Raises NotCertified, _Unusable."""
+        body: bytearray = bytearray(response["body"])
+        if response["streaming_strategy"] is not None:
+            async for piece in self._pieces(canister, *_strategy(data)):
+                body += piece
+                if len(body) > MAX_CERTIFIED_BYTES:
+                    raise _Unusable(f"a certified body has at most {MAX_CERTIFIED_BYTES} bytes")
+        exchange = Exchange(
+            method=asked["method"],
+            url=asked["url"],
+            request_headers=asked["headers"],
+            request_body=asked["body"],
+            status=response["status_code"],
+            headers=response["headers"],
+            body=bytes(body),
+        )
+        await asyncio.to_thread(
+            http_certification.verify,
+            exchange,
+            canister,
+            root_key=self._root_key,
+            now_ns=self._now_ns(),
+            versions=self._versions(canister),
+        )
+        headers = _headers([*_without_verdict(response["headers"]), (VERIFIED, "yes")])
+        return web.Response(status=_status(response), headers=headers, body=exchange.body)
+
+    def _versions(self, canister: Principal) -> bytes | None:
+        found = self._canisters.get(canister.raw)
+        if found is None or found.module is None:
+            return None
+        return found.module.metadata.get("supported_certificate_versions", ("public", None))[1]
 
     async def _served(
         self, request: web.Request, canister: Principal, response: dict[str, Any], data: bytes
     ) -> web.StreamResponse:
         headers = _headers(response["headers"])
-        status = response["status_code"]
-        if not 200 <= status <= 599:
-            raise _Unusable(f"its status is {status}")
+        status = _status(response)
         if response["streaming_strategy"] is None:
             return web.Response(status=status, headers=headers, body=response["body"])
         streamed = web.StreamResponse(status=status, headers=headers)
         callback, token = _strategy(data)
         await streamed.prepare(request)
         await streamed.write(response["body"])
-        if not await self._pieces(streamed, canister, callback, token) and request.transport is not None:
-            request.transport.abort()  # the status is out already: a cut connection is the one way left to say that something is missing
+        try:
+            async for piece in self._pieces(canister, callback, token):
+                await streamed.write(piece)
+        except _Unusable:
+            if request.transport is not None:
+                request.transport.abort()  # the status is out already: a cut connection is the one way left to say that something is missing
         return streamed
 
     async def _pieces(
-        self,
-        streamed: web.StreamResponse,
-        canister: Principal,
-        callback: tuple[Principal, str],
-        token: tuple[Type, Any],
-    ) -> bool:
-        """Write what the callback gives until there is no further token. False when it breaks off."""
+        self, canister: Principal, callback: tuple[Principal, str], token: tuple[Type, Any]
+    ) -> AsyncIterator[bytes]:
+        """What the callback gives until there is no further token. Raises _Unusable when it breaks off."""
         owner, method = callback
         if owner != canister:
-            return False
+            raise _Unusable("its further pieces are another canister's")
         for _ in range(MAX_PIECES):
             argument = encode([token[0]], [token[1]])
             answer = await self._query(self._anonymous("query", canister, method, argument))
             if not isinstance(answer, Reply):
-                return False
+                raise _Unusable(f"a further piece was refused: {answer.message}")
             try:
                 (piece,) = decode(answer.data, _METHODS["http_streaming_callback"].results)
                 following = _piece_token(answer.data)
-            except (CandidError, _Unusable):
-                return False
+            except CandidError as error:
+                raise _Unusable(f"a further piece is none: {error}") from error
             if piece is None:
-                return True
-            await streamed.write(piece["body"])
+                return
+            yield piece["body"]
             if following is None:
-                return True
+                return
             token = following
-        return False
+        raise _Unusable(f"it has more than {MAX_PIECES} pieces")
 
     def _request(self, canister: Principal, method: str, asked: dict[str, Any]) -> Authenticated:
         kind = "query" if method == "http_request" else "call"
@@ -156,6 +213,22 @@ def canister_of(request: web.Request) -> Principal | None:
         return Principal.from_text(named) if named else None
     except MalformedPrincipal:
         return None
+
+
+def _is_raw(request: web.Request) -> bool:
+    return request.host.partition(":")[0].lower().endswith(".raw.localhost")
+
+
+def _without_verdict(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Whether a response was verified is the gateway's to say, not the canister's."""
+    return [(name, value) for name, value in headers if name.lower() != VERIFIED.lower()]
+
+
+def _status(response: dict[str, Any]) -> int:
+    status: int = response["status_code"]
+    if not 200 <= status <= 599:
+        raise _Unusable(f"its status is {status}")
+    return status
 
 
 def _response(method: str, data: bytes) -> dict[str, Any]:

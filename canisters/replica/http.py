@@ -52,7 +52,13 @@ class Replica:
         self._wake = asyncio.Event()
         self._queries = ThreadPoolExecutor(QUERY_THREADS, "query")
         self._blocks = ThreadPoolExecutor(1, "blocks")
-        self.gateway = Gateway(self._queried, self._called, scheduler.now_ns)
+        self.gateway = Gateway(
+            self._queried,
+            self._called,
+            scheduler.now_ns,
+            root_key=scheduler.signer.root_key,
+            canisters=scheduler.network.canisters,
+        )
 
     def application(self) -> web.Application:
         app = web.Application(client_max_size=MAX_BODY_BYTES + 1024, middlewares=[_cors])

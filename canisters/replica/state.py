@@ -47,6 +47,9 @@ class Reject:
 Answer = Reply | Reject
 
 
+Visibility = str | list[bytes]  # "controllers", "public", or who else may see: principals' bytes
+
+
 @dataclass
 class Settings:
     """Source: interface specification, "IC method create_canister", record canister_settings."""
@@ -58,7 +61,9 @@ class Settings:
     reserved_cycles_limit: int = 5_000_000_000_000
     wasm_memory_limit_bytes: int = 3 << 30
     wasm_memory_threshold_bytes: int = 0
-    log_visibility: Any = "controllers"  # "controllers", "public" or a list of principals' bytes
+    log_visibility: Visibility = "controllers"
+    snapshot_visibility: Visibility = "controllers"
+    status_visibility: Visibility = "controllers"
     environment_variables: list[tuple[str, str]] = field(default_factory=list)
 
 

@@ -1,4 +1,5 @@
-"""The ICP ledger, as far as the `icp` tool needs it: balances by account identifier, transfers, and the block that the minting canister looks up.
+"""The ICP ledger, as far as the `icp` tool and a wallet need it: balances by account identifier, transfers, what the token is called, and the
+block that the minting canister looks up.
 
 Nobody's ICP is worth anything here. The anonymous principal begins with all of it, as on a local network of the official tools, so that they
 can hand it out. Source: ICP ledger, "Account identifiers"; ICRC-1.
@@ -17,6 +18,7 @@ from .builtin import Builtin, Call, Refusal
 
 START_E8S = 10**9 * 10**8
 FEE_E8S = 10_000
+NAME, SYMBOL, DECIMALS = "Internet Computer", "ICP", 8
 SUBACCOUNT_BYTES = 32
 ACCOUNT_BYTES = 32
 LEDGER_ID = Principal.from_text("ryjl3-tyaaa-aaaaa-aaaba-cai")
@@ -90,15 +92,35 @@ def icrc1_fee(_call: Call, _argument: None) -> Any:
 
 
 @LEDGER.method
+def transfer_fee(_call: Call, _argument: dict[str, Any]) -> Any:
+    return {"transfer_fee": {"e8s": FEE_E8S}}
+
+
+@LEDGER.method
 def icrc1_decimals(_call: Call, _argument: None) -> Any:
-    return 8
+    return DECIMALS
 
 
 @LEDGER.method
 def icrc1_symbol(_call: Call, _argument: None) -> Any:
-    return "ICP"
+    return SYMBOL
 
 
 @LEDGER.method
 def icrc1_name(_call: Call, _argument: None) -> Any:
-    return "Internet Computer"
+    return NAME
+
+
+@LEDGER.method
+def icrc1_metadata(_call: Call, _argument: None) -> Any:
+    return [
+        ("icrc1:name", {"Text": NAME}),
+        ("icrc1:symbol", {"Text": SYMBOL}),
+        ("icrc1:decimals", {"Nat": DECIMALS}),
+        ("icrc1:fee", {"Nat": FEE_E8S}),
+    ]
+
+
+@LEDGER.method
+def icrc1_supported_standards(_call: Call, _argument: None) -> Any:
+    return [{"name": "ICRC-1", "url": "https://github.com/dfinity/ICRC-1/tree/main/standards/ICRC-1"}]

@@ -13,7 +13,7 @@ CanisterId: TypeAlias = "Principal"
 
 
 # One of: controllers, public, allowed_viewers: list[Principal]
-LogVisibility: TypeAlias = "dict[str, Any]"
+Visibility: TypeAlias = "dict[str, Any]"
 
 
 class EnvironmentVariable(TypedDict):
@@ -27,8 +27,10 @@ class CanisterSettings(TypedDict):
     environment_variables: NotRequired[list[EnvironmentVariable] | None]
     controllers: NotRequired[list[Principal] | None]
     reserved_cycles_limit: NotRequired[int | None]
-    log_visibility: NotRequired[LogVisibility | None]
+    log_visibility: NotRequired[Visibility | None]
+    snapshot_visibility: NotRequired[Visibility | None]
     wasm_memory_limit: NotRequired[int | None]
+    status_visibility: NotRequired[Visibility | None]
     memory_allocation: NotRequired[int | None]
     compute_allocation: NotRequired[int | None]
 
@@ -40,11 +42,11 @@ class DefiniteCanisterSettings(TypedDict):
     controllers: list[Principal]
     minimum_incoming_canister_call_cycles: int
     reserved_cycles_limit: int
-    log_visibility: LogVisibility
+    log_visibility: Visibility
     log_memory_limit: int
-    snapshot_visibility: LogVisibility
+    snapshot_visibility: Visibility
     wasm_memory_limit: int
-    status_visibility: LogVisibility
+    status_visibility: Visibility
     memory_allocation: int
     compute_allocation: int
 
@@ -112,6 +114,7 @@ ChangeOrigin: TypeAlias = "dict[str, Any]"
 
 class ChangeDetailsCreation(TypedDict):
     controllers: list[Principal]
+    environment_variables_hash: NotRequired[bytes | None]
 
 
 class ChangeDetailsCodeDeployment(TypedDict):

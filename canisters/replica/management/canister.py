@@ -7,7 +7,7 @@ from typing import Any
 
 from canisters.interface.principal import Principal
 from canisters.replica.builtin import Builtin, Call, Refusal
-from canisters.replica.state import CANISTER_ERROR, DESTINATION_INVALID, Canister
+from canisters.replica.state import CANISTER_ERROR, DESTINATION_INVALID, Canister, Visibility
 
 MAX_CHANGES = 20
 CANISTER = Builtin.of_contract("Management canister", Path(__file__).parents[2] / "candid" / "management.did")
@@ -37,13 +37,29 @@ def controlled(call: Call, argument: dict[str, Any], field: str = "canister_id",
     return canister
 
 
-def record(call: Call, canister: Canister, details: dict[str, Any]) -> None:
+def may_see(canister: Canister, caller: bytes, visibility: Visibility) -> bool:
+    """Controllers always; everybody, or those who are named, when the setting says so."""
+    named = isinstance(visibility, list) and caller in visibility
+    return named or visibility == "public" or caller in canister.settings.controllers
+
+
+def visible(call: Call, argument: dict[str, Any], visibility: str, *, or_self: bool = False) -> Canister:
+    """The canister, to be looked at only. `visibility`: the setting that says who may beside its controllers. Raises Refusal."""
+    canister = canister_of(call, argument)
+    if may_see(canister, call.caller, getattr(canister.settings, visibility)):
+        return canister
+    return controlled(call, argument, or_self=or_self)
+
+
+def record(call: Call, canister: Canister, details: dict[str, Any], argument: dict[str, Any]) -> None:
+    """One more line of the canister's history. `argument`: of the call, in which a canister may tell its own version."""
     canister.changes.append(
         {
             "timestamp_nanos": call.executor.network.time_ns,
             "canister_version": canister.version,
             "user": call.from_user,
             "by": call.caller,
+            "by_version": argument.get("sender_canister_version"),
             "details": details,
         }
     )

@@ -45,7 +45,7 @@ def stored_chunks(call: Call, argument: dict[str, Any]) -> Any:
 
 @CANISTER.method
 def install_code(call: Call, argument: dict[str, Any]) -> Any:
-    _install(call, controlled(call, argument), argument["mode"], argument["wasm_module"], argument["arg"])
+    _install(call, controlled(call, argument), argument["wasm_module"], argument)
 
 
 @CANISTER.method
@@ -65,18 +65,18 @@ def install_chunked_code(call: Call, argument: dict[str, Any]) -> Any:
     wasm = b"".join(parts)
     if hashlib.sha256(wasm).digest() != argument["wasm_module_hash"]:
         raise Refusal("Error from Wasm chunk store: Wasm module hash does not match the chunks", "IC0406")
-    _install(call, target, argument["mode"], wasm, argument["arg"])
+    _install(call, target, wasm, argument)
 
 
 @CANISTER.method
 def uninstall_code(call: Call, argument: dict[str, Any]) -> Any:
-    uninstall(call, controlled(call, argument))
+    uninstall(call, controlled(call, argument), argument)
 
 
-def uninstall(call: Call, canister: Canister) -> None:
+def uninstall(call: Call, canister: Canister, argument: dict[str, Any]) -> None:
     """Leave the canister without code and memory; whoever waits for its answer is told."""
     call.executor.uninstall(canister)
-    record(call, canister, {"code_uninstall": None})
+    record(call, canister, {"code_uninstall": None}, argument)
 
 
 @dataclass
@@ -88,8 +88,8 @@ class _Effects:
     global_timer_ns: int = 0
 
 
-def _install(call: Call, canister: Canister, mode: dict[str, Any], wasm: bytes, argument: bytes) -> None:
-    ((name, options),) = mode.items()
+def _install(call: Call, canister: Canister, wasm: bytes, asked: dict[str, Any]) -> None:
+    ((name, options),), argument = asked["mode"].items(), asked["arg"]
     if name == "install" and canister.sandbox is not None:
         raise Refusal(
             f"Canister {Principal(canister.id)} cannot be installed because the canister is not empty. Try installing with mode='reinstall' instead.",
@@ -117,7 +117,7 @@ def _install(call: Call, canister: Canister, mode: dict[str, Any], wasm: bytes, 
     canister.certified_data, canister.cycles = effects.certified_data, effects.cycles
     canister.global_timer_ns = effects.global_timer_ns
     canister.version += 1
-    record(call, canister, {"code_deployment": {"mode": name, "module_hash": module.wasm_hash}})
+    record(call, canister, {"code_deployment": {"mode": name, "module_hash": module.wasm_hash}}, asked)
 
 
 def _upgraded(

@@ -16,9 +16,10 @@ from canisters.replica.state import (
     Reject,
     Settings,
     StopWaiter,
+    Visibility,
 )
 
-from .canister import CANISTER, MAX_CHANGES, canister_of, controlled
+from .canister import CANISTER, MAX_CHANGES, canister_of, controlled, may_see, visible
 from .snapshots import forget
 
 
@@ -65,7 +66,7 @@ def delete_canister(call: Call, argument: dict[str, Any]) -> Any:
 
 @CANISTER.method
 def canister_status(call: Call, argument: dict[str, Any]) -> Any:
-    canister = controlled(call, argument, or_self=True)
+    canister = visible(call, argument, "status_visibility", or_self=True)
     settings, sandbox, module = canister.settings, canister.sandbox, canister.module
     metrics = {
         "wasm_memory_size": sandbox.heap_bytes if sandbox else 0,
@@ -102,26 +103,28 @@ def canister_status(call: Call, argument: dict[str, Any]) -> Any:
 
 
 def _definite(settings: Settings) -> dict[str, Any]:
-    visibility: dict[str, Any] = (
-        {"allowed_viewers": [Principal(p) for p in settings.log_visibility]}
-        if isinstance(settings.log_visibility, list)
-        else {settings.log_visibility: None}
-    )
     return {
         "controllers": [Principal(c) for c in settings.controllers],
         "compute_allocation": settings.compute_allocation,
         "memory_allocation": settings.memory_allocation,
         "freezing_threshold": settings.freezing_threshold_s,
         "reserved_cycles_limit": settings.reserved_cycles_limit,
-        "log_visibility": visibility,
+        "log_visibility": _visibility(settings.log_visibility),
         "log_memory_limit": 4096,
         "wasm_memory_limit": settings.wasm_memory_limit_bytes,
         "wasm_memory_threshold": settings.wasm_memory_threshold_bytes,
         "environment_variables": [{"name": n, "value": v} for n, v in settings.environment_variables],
         "minimum_incoming_canister_call_cycles": 0,
-        "snapshot_visibility": {"controllers": None},
-        "status_visibility": {"controllers": None},
+        "snapshot_visibility": _visibility(settings.snapshot_visibility),
+        "status_visibility": _visibility(settings.status_visibility),
     }
+
+
+def _visibility(kept: Visibility) -> dict[str, Any]:
+    return {"allowed_viewers": [Principal(viewer) for viewer in kept]} if isinstance(kept, list) else {kept: None}
+
+
+CANISTER.queries |= {"canister_status", "list_canister_snapshots"}  # these answer updates and queries alike
 
 
 @CANISTER.method
@@ -140,9 +143,11 @@ def _change(change: dict[str, Any]) -> dict[str, Any]:
     by = Principal(change["by"])
     ((kind, details),) = change["details"].items()
     if kind in ("creation", "controllers_change"):
-        details = {"controllers": [Principal(c) for c in details["controllers"]]}
+        details = {**details, "controllers": [Principal(c) for c in details["controllers"]]}
     elif kind == "load_snapshot":
-        details = {**details, "source": {details["source"]: None}, "from_canister_id": None}
+        other = details.get("from_canister_id")
+        origin = {"source": {details["source"]: None}, "from_canister_id": Principal(other) if other else None}
+        details = {**details, **origin}
     elif kind == "code_deployment":
         details = {"mode": {details["mode"]: None}, "module_hash": details["module_hash"]}
     return {
@@ -150,7 +155,7 @@ def _change(change: dict[str, Any]) -> dict[str, Any]:
         "canister_version": change["canister_version"],
         "origin": {"from_user": {"user_id": by}}
         if change["user"]
-        else {"from_canister": {"canister_id": by, "canister_version": None}},
+        else {"from_canister": {"canister_id": by, "canister_version": change.get("by_version")}},
         "details": {kind: details},
     }
 
@@ -169,13 +174,7 @@ def http_request(_call: Call, _argument: dict[str, Any]) -> Any:
 @CANISTER.method
 def fetch_canister_logs(call: Call, argument: dict[str, Any]) -> Any:
     canister = canister_of(call, argument)
-    visible = canister.settings.log_visibility
-    allowed = (
-        visible == "public"
-        or call.caller in canister.settings.controllers
-        or (isinstance(visible, list) and call.caller in visible)
-    )
-    if not allowed:
+    if not may_see(canister, call.caller, canister.settings.log_visibility):
         raise Refusal(f"Caller {Principal(call.caller)} is not allowed to access canister logs", "IC0406")
     lines = [
         {"idx": line.index, "timestamp_nanos": line.timestamp_ns, "content": line.content} for line in canister.logs

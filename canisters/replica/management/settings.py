@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from canisters.interface.principal import Principal
+from canisters.interface.request_id import hash_of_map
 from canisters.replica.builtin import Call, Refusal
 from canisters.replica.state import CANISTER_ID_BYTES, CANISTER_ID_END, DEFAULT_CYCLES, Canister, Settings
 
 from .canister import CANISTER, canister_of, controlled, record
 
 MAX_CONTROLLERS = 10
-MAX_LOG_VIEWERS = 10
+MAX_VIEWERS = 10
+_VISIBILITIES = {"log_visibility": "log", "snapshot_visibility": "snapshots", "status_visibility": "status"}
 CREATION_FEE = 500_000_000_000
 
 
@@ -39,11 +41,12 @@ def _settings(given: dict[str, Any] | None, default_controllers: list[bytes], ol
     for name, attribute in plain.items():
         if name in given:
             setattr(settings, attribute, given[name])
-    if "log_visibility" in given:
-        ((tag, viewers),) = given["log_visibility"].items()
-        if tag == "allowed_viewers" and len(viewers) > MAX_LOG_VIEWERS:
-            raise Refusal(f"Settings: at most {MAX_LOG_VIEWERS} viewers of the log", "IC0406")
-        settings.log_visibility = [p.raw for p in viewers] if tag == "allowed_viewers" else tag
+    for name, shown in _VISIBILITIES.items():
+        if name in given:
+            ((tag, viewers),) = given[name].items()
+            if tag == "allowed_viewers" and len(viewers) > MAX_VIEWERS:
+                raise Refusal(f"Settings: at most {MAX_VIEWERS} viewers of the {shown}", "IC0406")
+            setattr(settings, name, [p.raw for p in viewers] if tag == "allowed_viewers" else tag)
     if "environment_variables" in given:
         variables = [(v["name"], v["value"]) for v in given["environment_variables"]]
         if len(variables) > 20 or any(len(n.encode()) > 128 or len(v.encode()) > 128 for n, v in variables):
@@ -52,6 +55,11 @@ def _settings(given: dict[str, Any] | None, default_controllers: list[bytes], ol
             raise Refusal("Settings: two environment variables have the same name", "IC0406")
         settings.environment_variables = sorted(variables)
     return settings
+
+
+def _hash_of(variables: list[tuple[str, str]]) -> bytes:
+    """32 bytes over the variables, whatever the order they were given in. Source: interface specification, "IC method canister_info"."""
+    return hash_of_map(dict(variables))
 
 
 def _require_free(call: Call, specified: Principal) -> None:
@@ -64,10 +72,13 @@ def _require_free(call: Call, specified: Principal) -> None:
 
 def create(call: Call, argument: dict[str, Any], cycles: int, canister_id: bytes | None = None) -> dict[str, Any]:
     network = call.executor.network
-    settings = _settings(argument.get("settings"), [call.caller])
+    given = argument.get("settings") or {}
+    settings = _settings(given, [call.caller])
     canister = Canister(canister_id or network.fresh_canister_id(), settings, cycles)
     network.canisters[canister.id] = canister
-    record(call, canister, {"creation": {"controllers": settings.controllers}})
+    hashed = None if given.get("environment_variables") is None else _hash_of(settings.environment_variables)
+    created = {"controllers": settings.controllers, "environment_variables_hash": hashed}
+    record(call, canister, {"creation": created}, argument)
     return {"canister_id": Principal(canister.id)}
 
 
@@ -111,4 +122,4 @@ def update_settings(call: Call, argument: dict[str, Any]) -> Any:
     canister.settings = _settings(argument["settings"], [], canister.settings)
     canister.version += 1
     if canister.settings.controllers != before:
-        record(call, canister, {"controllers_change": {"controllers": canister.settings.controllers}})
+        record(call, canister, {"controllers_change": {"controllers": canister.settings.controllers}}, argument)

@@ -24,7 +24,7 @@ from canisters.replica.state import (
 )
 from canisters.replica.store import HEAP, STABLE, WASM, Copied, Dropped, Spliced
 
-from .canister import CANISTER, controlled, record
+from .canister import CANISTER, controlled, record, visible
 from .code import uninstall
 
 MAX_SNAPSHOTS = 10
@@ -60,7 +60,7 @@ def take_canister_snapshot(call: Call, argument: dict[str, Any]) -> Any:
     _keep(call, canister, snapshot, argument["replace_snapshot"])
     call.executor.changes.steps.append(Copied(canister.id, snapshot.id))
     if argument["uninstall_code"]:
-        uninstall(call, canister)
+        uninstall(call, canister, argument)
     return _shown(snapshot)
 
 
@@ -93,13 +93,15 @@ def load_canister_snapshot(call: Call, argument: dict[str, Any]) -> Any:
         "snapshot_id": snapshot.id,
         "taken_at_timestamp": snapshot.taken_at_ns,
         "source": _source(snapshot),
+        "from_canister_id": None if snapshot.id in canister.snapshots else snapshot.id[-CANISTER_ID_BYTES:],
     }
-    record(call, canister, {"load_snapshot": details})
+    record(call, canister, {"load_snapshot": details}, argument)
 
 
 @CANISTER.method
 def list_canister_snapshots(call: Call, argument: dict[str, Any]) -> Any:
-    return [_shown(snapshot) for snapshot in controlled(call, argument, or_self=True).snapshots.values()]
+    canister = visible(call, argument, "snapshot_visibility", or_self=True)
+    return [_shown(snapshot) for snapshot in canister.snapshots.values()]
 
 
 @CANISTER.method
@@ -121,7 +123,7 @@ def forget(call: Call, canister: Canister, snapshot_id: bytes) -> None:
 
 @CANISTER.method
 def read_canister_snapshot_metadata(call: Call, argument: dict[str, Any]) -> Any:
-    snapshot = _snapshot(controlled(call, argument), argument["snapshot_id"])
+    snapshot = _snapshot(visible(call, argument, "snapshot_visibility"), argument["snapshot_id"])
     timer = {"active": snapshot.global_timer_ns} if snapshot.global_timer_ns else {"inactive": None}
     return {
         "source": {_source(snapshot): None},
@@ -140,7 +142,7 @@ def read_canister_snapshot_metadata(call: Call, argument: dict[str, Any]) -> Any
 
 @CANISTER.method
 def read_canister_snapshot_data(call: Call, argument: dict[str, Any]) -> Any:
-    snapshot = _settled(call, _snapshot(controlled(call, argument), argument["snapshot_id"]))
+    snapshot = _settled(call, _snapshot(visible(call, argument, "snapshot_visibility"), argument["snapshot_id"]))
     ((kind, wanted),) = argument["kind"].items()
     if kind == "wasm_chunk":
         chunk = snapshot.chunks.get(wanted["hash"])

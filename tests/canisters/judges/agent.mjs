@@ -3,12 +3,13 @@
 import { readFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import {
-  CanisterStatus, Certificate, HttpAgent, LookupPathStatus, fetchCandid, pollForResponse,
+  CanisterStatus, Cbor, Certificate, HttpAgent, LookupPathStatus, fetchCandid, pollForResponse,
 } from '@icp-sdk/core/agent';
-import { DelegationChain, DelegationIdentity, ECDSAKeyIdentity, Ed25519KeyIdentity } from '@icp-sdk/core/identity';
+import { DelegationChain, DelegationIdentity, ECDSAKeyIdentity, Ed25519KeyIdentity, WebAuthnIdentity } from '@icp-sdk/core/identity';
 import { Secp256k1KeyIdentity } from '@icp-sdk/core/identity/secp256k1';
 import { IDL } from '@icp-sdk/core/candid';
 import { Principal } from '@icp-sdk/core/principal';
+import { authenticator } from './authenticator.mjs';
 
 const { url, rootKey, probe, ledger, large } = JSON.parse(process.argv[2]);
 const MANAGEMENT = Principal.managementCanister();
@@ -26,8 +27,20 @@ async function refused(promise, pattern) {
   throw new Error('was not refused');
 }
 
-const connect = (identity, key = rootKey) =>
-  HttpAgent.create({ host: url, rootKey: Uint8Array.from(Buffer.from(key, 'hex')), identity, verifyQuerySignatures: true, retryTimes: 0 });
+const connect = (identity, options = {}) =>
+  HttpAgent.create({ host: url, rootKey: Uint8Array.from(Buffer.from(rootKey, 'hex')), identity, verifyQuerySignatures: true, retryTimes: 0, ...options });
+/// Someone between client and network: `bend` changes what answers to `kind` hold.
+const between = (kind, bend) => async (address, request) => {
+  const answer = await fetch(address, request);
+  if (!String(address).endsWith(`/${kind}`) || !answer.ok) return answer;
+  const content = Cbor.decode(new Uint8Array(await answer.arrayBuffer()));
+  bend(content);
+  return new Response(Cbor.encode(content), { status: answer.status, headers: answer.headers });
+};
+async function credential(bend) {
+  Object.defineProperty(globalThis.navigator ??= {}, 'credentials', { value: authenticator(bend), configurable: true });
+  return WebAuthnIdentity.create();
+}
 const owner = Ed25519KeyIdentity.generate();
 const agent = await connect(owner);
 const update = async (canister, methodName, arg = nothing, by = agent) => (await by.update(canister, { methodName, arg })).reply;
@@ -132,8 +145,9 @@ const checks = {
   },
   'secp256k1 and P-256 keys sign': async () => {
     for (const identity of [Secp256k1KeyIdentity.generate(), await ECDSAKeyIdentity.generate()]) {
-      const reply = await update(canister, 'caller', nothing, await connect(identity));
-      must(same(reply, identity.getPrincipal().toUint8Array()), 'another caller');
+      const by = await connect(identity);
+      must(same(await update(canister, 'caller', nothing, by), identity.getPrincipal().toUint8Array()), 'another caller');
+      must(number(await query(canister, 'get', nothing, by)) >= 1, 'no answer');
     }
   },
   'a delegation acts for its root, on its targets only': async () => {
@@ -142,6 +156,67 @@ const checks = {
     const delegate = await connect(DelegationIdentity.fromDelegation(session, chain));
     must(same(await update(canister, 'caller', nothing, delegate), owner.getPrincipal().toUint8Array()), 'another caller');
     await refused(update(await create(), 'caller', nothing, delegate), /targets|400/);
+  },
+  'a delegation of a delegation acts for its root, and its targets stay': async () => {
+    const [first, second] = [Ed25519KeyIdentity.generate(), await ECDSAKeyIdentity.generate()];
+    const until = new Date(Date.now() + 600_000);
+    const outer = await DelegationChain.create(owner, first.getPublicKey(), until, { targets: [canister] });
+    const chain = await DelegationChain.create(first, second.getPublicKey(), until, { previous: outer });
+    const delegate = await connect(DelegationIdentity.fromDelegation(second, chain));
+    must(same(await update(canister, 'caller', nothing, delegate), owner.getPrincipal().toUint8Array()), 'another caller');
+    await refused(update(await create(), 'caller', nothing, delegate), /targets|400/);
+  },
+  'a delegation by another key than the one before it is refused': async () => {
+    const [session, thief] = [Ed25519KeyIdentity.generate(), Ed25519KeyIdentity.generate()];
+    const until = new Date(Date.now() + 600_000);
+    const forged = await DelegationChain.create(thief, session.getPublicKey(), until);
+    const chain = DelegationChain.fromDelegations(forged.delegations, owner.getPublicKey().toDer());
+    await refused(update(canister, 'caller', nothing, await connect(DelegationIdentity.fromDelegation(session, chain))), /delegation|signature|400/i);
+  },
+  'a WebAuthn credential signs updates and queries': async () => {
+    const identity = await credential();
+    const by = await connect(identity);
+    must(same(await update(canister, 'caller', nothing, by), identity.getPrincipal().toUint8Array()), 'another caller');
+    must(number(await query(canister, 'get', nothing, by)) >= 1, 'no answer');
+  },
+  'a WebAuthn credential delegates to a session key': async () => {
+    const identity = await credential();
+    const session = Ed25519KeyIdentity.generate();
+    const chain = await DelegationChain.create(identity, session.getPublicKey(), new Date(Date.now() + 600_000));
+    const delegate = await connect(DelegationIdentity.fromDelegation(session, chain));
+    must(same(await update(canister, 'caller', nothing, delegate), identity.getPrincipal().toUint8Array()), 'another caller');
+  },
+  'a WebAuthn signature of another challenge is refused': async () => {
+    const other = (said) => Buffer.from(said.toString().replace(/"challenge":"./, (found) => found.slice(0, -1) + (found.endsWith('A') ? 'B' : 'A')));
+    await refused(update(canister, 'caller', nothing, await connect(await credential(other))), /signature|400/i);
+  },
+  'an answer to a query that was changed on the way is refused': async () => {
+    const changed = await connect(owner, { fetch: between('query', (content) => { content.reply.arg[0] ^= 1; }) });
+    await refused(query(canister, 'get', nothing, changed), /signature|verif/i);
+    const unsigned = await connect(owner, { fetch: between('query', (content) => { content.signatures[0].signature[5] ^= 1; }) });
+    await refused(query(canister, 'get', nothing, unsigned), /signature|verif/i);
+  },
+  'a certificate that was changed on the way is refused': async () => {
+    const flipped = (content) => { content.certificate[content.certificate.length - 9] ^= 1; };
+    await refused(update(canister, 'inc', nothing, await connect(owner, { fetch: between('call', flipped) })), /signature|verif|point|certificate/i);
+    const changed = await connect(owner, { fetch: between('read_state', flipped) });
+    await refused(changed.readState(canister, { paths: [[Buffer.from('time')]] }).then((answer) =>
+      Certificate.create({ certificate: answer.certificate, rootKey: agent.rootKey, principal: { canisterId: canister } })), /signature|verif|point/i);
+  },
+  'the state shows what is public, proves what is absent and keeps the rest': async () => {
+    const label = (text) => new TextEncoder().encode(text);
+    const own = (...rest) => [label('canister'), canister.toUint8Array(), ...rest.map(label)];
+    const paths = [own('module_hash'), own('certified_data'), own('metadata', 'absent')];
+    const { certificate } = await agent.readState(canister, { paths });
+    const proof = await Certificate.create({ certificate, rootKey: agent.rootKey, principal: { canisterId: canister } });
+    must(same(proof.lookup_path(paths[0]).value, sha256(wasm)), 'module hash');
+    must(proof.lookup_path(paths[2]).status === LookupPathStatus.Absent, 'absence is not proven');
+    must(proof.lookup_path([label('time')]).status === LookupPathStatus.Found, 'no time');
+    await refused(agent.readState(canister, { paths: [own('secret')] }), /404|path/i);
+    await refused(agent.readState(canister, { paths: [[label('canister'), (await create()).toUint8Array(), label('module_hash')]] }), /effective|400/i);
+    const submitted = await agent.call(canister, { methodName: 'inc', arg: nothing, callSync: false });
+    const stranger = await connect(Ed25519KeyIdentity.generate());
+    await refused(stranger.readState(canister, { paths: [[label('request_status'), submitted.requestId]] }), /403|not signed by/i);
   },
   'an expired delegation is refused': async () => {
     const session = Ed25519KeyIdentity.generate();

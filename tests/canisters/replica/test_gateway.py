@@ -42,6 +42,7 @@ def test_a_canister_answers_as_a_web_server(site: httpx.Client) -> None:
     assert (answer.status_code, answer.text) == (200, "POST /echo/here?a=1 v2 hello 5")
     assert (answer.headers["content-type"], answer.headers["x-kept"]) == ("text/plain", "yes")
     assert "access-control-allow-origin" not in answer.headers
+    assert answer.headers["x-response-verified"] == "no"
     assert site.get("/elsewhere").status_code == 404
 
 
