@@ -38,6 +38,12 @@ class Reader:
         self.composites = CompositeQueries(executor, certification)
         self.settled = threading.Condition()
 
+    def inspects(self, canister_id: bytes) -> bool:
+        """Whether `inspect` runs code of the canister, so that it may take a while."""
+        canister = self.executor.network.canisters.get(canister_id)
+        sandbox = canister.sandbox if canister is not None else None
+        return sandbox is not None and sandbox.has(Entry(Kind.INSPECT_MESSAGE))
+
     def inspect(self, arrived: Authenticated) -> Reject | None:
         """Would the canister let this message in? None: yes. Changes nothing."""
         method = arrived.content["method_name"]
@@ -103,8 +109,7 @@ class Reader:
             if canister.sandbox is not sandbox or (certified and canister.id in self.executor.changes.canisters):
                 return None
             if certified:
-                path = (b"canister", canister.id, b"certified_data")
-                environment.data_certificate = self.certification.certificate([path])
+                environment.data_certificate = self.certification.data_certificate(canister.id)
                 environment.time_ns = self.certification.time_ns
             outcome = sandbox.run_query(entry, environment)
             self.executor.figures.queries[canister.id] += certified
