@@ -202,7 +202,7 @@ class Replica:
         if reader.inspects(arrived.canister_id):
             rejected = await asyncio.get_running_loop().run_in_executor(self._queries, reader.inspect, arrived)
         else:
-            rejected = reader.inspect(arrived)
+            rejected = reader.refusal(arrived)
         if rejected is None:
             self._arrivals.append(arrived)
             self._wake.set()

@@ -44,14 +44,19 @@ class Reader:
         sandbox = canister.sandbox if canister is not None else None
         return sandbox is not None and sandbox.has(Entry(Kind.INSPECT_MESSAGE))
 
+    def refusal(self, arrived: Authenticated) -> Reject | None:
+        """The part of `inspect` that runs no code of a canister and waits for nothing."""
+        if arrived.canister_id in BUILTINS:
+            return BUILTINS[arrived.canister_id].inspect(arrived.content["method_name"])
+        return None if arrived.canister_id in self.executor.network.canisters else _not_found(arrived.canister_id)
+
     def inspect(self, arrived: Authenticated) -> Reject | None:
         """Would the canister let this message in? None: yes. Changes nothing."""
         method = arrived.content["method_name"]
-        if arrived.canister_id in BUILTINS:
-            return BUILTINS[arrived.canister_id].inspect(method)
+        refused = self.refusal(arrived)
         canister = self.executor.network.canisters.get(arrived.canister_id)
-        if canister is None:
-            return _not_found(arrived.canister_id)
+        if refused is not None or canister is None:
+            return refused
         entry = Entry(Kind.INSPECT_MESSAGE)
         if canister.status != RUNNING or canister.sandbox is None or not canister.sandbox.has(entry):
             return None
