@@ -4,6 +4,7 @@ The curve arithmetic is py-arkworks-bls12381's. Source: interface specification,
 
 from __future__ import annotations
 
+import functools
 import hashlib
 
 from py_arkworks_bls12381 import GT, G1Point, G2Point, Scalar
@@ -35,6 +36,20 @@ def sign(secret: int, message: bytes) -> bytes:
 
 def verify(key_der: bytes, message: bytes, signature: bytes) -> bool:
     """Raises MalformedBlsKey for a key of another form; False for a signature that does not hold or is no point."""
+    key = _key_point(bytes(key_der))
+    try:
+        point = G1Point.from_compressed_bytes(signature)
+    except Exception:
+        return False
+    if bytes(point.to_compressed_bytes()) != signature or point == G1Point.identity():
+        return False
+    hashed = G1Point.hash_to_curve(message, DST)
+    return bool(GT.pairing_check([point, -hashed], [G2Point(), key]))
+
+
+@functools.lru_cache(maxsize=64)  # one root key signs nearly everything that a process reads
+def _key_point(key_der: bytes) -> G2Point:
+    """Raises MalformedBlsKey."""
     if len(key_der) != len(DER_PREFIX) + 96 or key_der[: len(DER_PREFIX)] != DER_PREFIX:
         raise MalformedBlsKey("a root key is 133 bytes of DER with a BLS12-381 key inside")
     raw_key = key_der[len(DER_PREFIX) :]
@@ -45,11 +60,4 @@ def verify(key_der: bytes, message: bytes, signature: bytes) -> bool:
     # The library reads several spellings of the point at infinity, under which anybody could sign.
     if bytes(key.to_compressed_bytes()) != raw_key or key == G2Point.identity():
         raise MalformedBlsKey("the key is not a point that can be a key")
-    try:
-        point = G1Point.from_compressed_bytes(signature)
-    except Exception:
-        return False
-    if bytes(point.to_compressed_bytes()) != signature or point == G1Point.identity():
-        return False
-    hashed = G1Point.hash_to_curve(message, DST)
-    return bool(GT.pairing_check([point, -hashed], [G2Point(), key]))
+    return key

@@ -7,6 +7,7 @@ Source: interface specification, "Signatures", "Web Authentication".
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import json
 from typing import Any
@@ -26,6 +27,7 @@ IC_RESPONSE = b"\x0bic-response"
 _ED25519_PREFIX = bytes.fromhex("302a300506032b6570032100")
 _COSE_ALGORITHM = bytes.fromhex("300c060a2b0601040183b8430101")  # 1.3.6.1.4.1.56387.1.1, no parameters
 
+MAX_KEPT_KEY_BYTES = 128  # Ed25519 and ECDSA keys have less; no key that a stranger sends may fill the memory
 MAX_CLIENT_DATA_BYTES = 4096  # browsers write some hundred; deeply nested JSON could exhaust the stack
 
 PublicKey = ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey | rsa.RSAPublicKey
@@ -50,10 +52,7 @@ def verify_signature(key_der: bytes, message: bytes, signature: bytes) -> None:
     if cose is not None:
         _verify_web_authentication(cose, message, signature)
         return
-    try:
-        key = serialization.load_der_public_key(key_der)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise BadSignature("the public key is not DER of a supported kind") from error
+    key = _loaded_before(key_der) if len(key_der) <= MAX_KEPT_KEY_BYTES else _loaded(key_der)
     try:
         if isinstance(key, ed25519.Ed25519PublicKey):
             if key_der != wrap_ed25519(key.public_bytes_raw()):
@@ -70,6 +69,16 @@ def verify_signature(key_der: bytes, message: bytes, signature: bytes) -> None:
             raise BadSignature("keys of this kind cannot sign requests")
     except InvalidSignature as error:
         raise BadSignature("the signature does not hold under the public key") from error
+
+
+def _loaded(key_der: bytes) -> Any:
+    try:
+        return serialization.load_der_public_key(key_der)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise BadSignature("the public key is not DER of a supported kind") from error
+
+
+_loaded_before = functools.lru_cache(maxsize=1024)(_loaded)  # a caller's key comes with each of its requests
 
 
 def der_item(data: bytes, at: int) -> tuple[int, bytes, int]:

@@ -51,6 +51,7 @@ class Certification:
         self._subnet = self._subnet_tree()
         self._signing = threading.Lock()
         self._signed: tuple[Tree, bytes] | None = None
+        self._data: tuple[Tree, dict[bytes, bytes]] | None = None
         self.refresh(network.canisters, network.ingress)
 
     def refresh(self, canisters: Iterable[bytes], requests: Iterable[bytes]) -> None:
@@ -92,6 +93,16 @@ class Certification:
                 self._signed = (self.tree, self.signer.sign_state(self.tree.digest))
             tree, signature = self._signed
         return certificate.encode(hash_tree.prune(tree, [*paths, (b"time",)]), signature)
+
+    def data_certificate(self, canister_id: bytes) -> bytes:
+        """What a query of this canister is given: the same bytes for all of them until the next block."""
+        data, tree = self._data, self.tree
+        if data is None or data[0] is not tree:
+            data = self._data = (tree, {})
+        kept = data[1]
+        if canister_id not in kept:
+            kept[canister_id] = self.certificate([(b"canister", canister_id, b"certified_data")])
+        return kept[canister_id]
 
     def _subnet_tree(self) -> tuple[Labeled, Labeled]:
         signer = self.signer

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -184,7 +185,7 @@ class Replica:
 
     async def _read(self, request: web.Request, kind: str) -> Authenticated:
         try:
-            effective = Principal.from_text(request.match_info["id"])
+            effective = _principal(request.match_info["id"])
         except MalformedPrincipal as error:
             raise RequestRefused(f"Invalid effective canister id: {error}") from error
         body = await request.read()
@@ -203,9 +204,11 @@ class Replica:
             return None
         if len(self._arrivals) > MAX_WAITING or self.stopped.is_set():
             raise RequestRefused("Service is overloaded, try again later", 503)
-        rejected = await asyncio.get_running_loop().run_in_executor(
-            self._queries, self.scheduler.reader.inspect, arrived
-        )
+        reader = self.scheduler.reader
+        if reader.inspects(arrived.canister_id):
+            rejected = await asyncio.get_running_loop().run_in_executor(self._queries, reader.inspect, arrived)
+        else:
+            rejected = reader.refusal(arrived)
         if rejected is None:
             self._arrivals.append(arrived)
             self._wake.set()
@@ -260,6 +263,11 @@ class Replica:
 
     def _certificate(self, paths: list[tuple[bytes, ...]]) -> bytes:
         return self.scheduler.certification.certificate(paths)
+
+
+@functools.lru_cache(maxsize=1024)  # refused texts are not kept, and others are short
+def _principal(text: str) -> Principal:
+    return Principal.from_text(text)
 
 
 def _refusal(reject: Reject) -> web.Response:

@@ -38,14 +38,25 @@ class Reader:
         self.composites = CompositeQueries(executor, certification)
         self.settled = threading.Condition()
 
+    def inspects(self, canister_id: bytes) -> bool:
+        """Whether `inspect` runs code of the canister, so that it may take a while."""
+        canister = self.executor.network.canisters.get(canister_id)
+        sandbox = canister.sandbox if canister is not None else None
+        return sandbox is not None and sandbox.has(Entry(Kind.INSPECT_MESSAGE))
+
+    def refusal(self, arrived: Authenticated) -> Reject | None:
+        """The part of `inspect` that runs no code of a canister and waits for nothing."""
+        if arrived.canister_id in BUILTINS:
+            return BUILTINS[arrived.canister_id].inspect(arrived.content["method_name"])
+        return None if arrived.canister_id in self.executor.network.canisters else _not_found(arrived.canister_id)
+
     def inspect(self, arrived: Authenticated) -> Reject | None:
         """Would the canister let this message in? None: yes. Changes nothing."""
         method = arrived.content["method_name"]
-        if arrived.canister_id in BUILTINS:
-            return BUILTINS[arrived.canister_id].inspect(method)
+        refused = self.refusal(arrived)
         canister = self.executor.network.canisters.get(arrived.canister_id)
-        if canister is None:
-            return _not_found(arrived.canister_id)
+        if refused is not None or canister is None:
+            return refused
         entry = Entry(Kind.INSPECT_MESSAGE)
         if canister.status != RUNNING or canister.sandbox is None or not canister.sandbox.has(entry):
             return None
@@ -103,8 +114,7 @@ class Reader:
             if canister.sandbox is not sandbox or (certified and canister.id in self.executor.changes.canisters):
                 return None
             if certified:
-                path = (b"canister", canister.id, b"certified_data")
-                environment.data_certificate = self.certification.certificate([path])
+                environment.data_certificate = self.certification.data_certificate(canister.id)
                 environment.time_ns = self.certification.time_ns
             outcome = sandbox.run_query(entry, environment)
             self.executor.figures.queries[canister.id] += certified

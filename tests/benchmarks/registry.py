@@ -33,4 +33,5 @@ GROUPS = (
     Group("wall", ("compiler.wall.mlp", "compiler.wall.cnn", "compiler.wall.mobilenet"), 8),
     Group("stages", ("compiler.stages.",), 4),
     Group("language", ("compiler.gpt2.", "compiler.qwen2.", "compiler.wall.gpt2_decode."), 14),
+    Group("network", ("replica.load_", "replica.client.", "replica.restart_", "replica.idle.", "replica.query.", "replica.commit_"), 14),
 )
