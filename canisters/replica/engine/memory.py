@@ -112,25 +112,21 @@ class PrivateMapping:
         return _scan(self.base, self.size_bytes)
 
     def rollback(self) -> None:
-        """Drop every change of content. Growth stays: see `shrink_to_committed`."""
-        for dirty in self.dirty_ranges():
-            _libc.madvise(self.base + dirty.start, dirty.end - dirty.start, _MADV_DONTNEED)
+        """Show the file's bytes everywhere, whatever was written. Growth stays: see `shrink_to_committed`.
 
-    def forget_private(self) -> None:
-        """Show the file's bytes everywhere, whatever was written: after a new instance has written its data segments again."""
+        All pages are dropped, read ones too: the next scan then takes as long as what was touched since, however large the memory is."""
         if self.size_bytes:
             _libc.madvise(self.base, self.size_bytes, _MADV_DONTNEED)
 
     def commit(self) -> dict[int, bytes]:
         """Make the present content the committed one. Returns the changed pages by number."""
         changed: dict[int, bytes] = {}
-        for dirty in self.dirty_ranges():
-            data = self.read(dirty.start, dirty.end - dirty.start)
-            os.pwrite(self._fd, data, dirty.start)
-            _libc.madvise(self.base + dirty.start, dirty.end - dirty.start, _MADV_DONTNEED)
-            first = dirty.start // PAGE_BYTES
-            for index in range(len(data) // PAGE_BYTES):
-                changed[first + index] = data[index * PAGE_BYTES : (index + 1) * PAGE_BYTES]
+        with memoryview((ctypes.c_char * self.size_bytes).from_address(self.base)) as here:
+            for dirty in self.dirty_ranges():
+                os.pwrite(self._fd, here[dirty.start : dirty.end], dirty.start)
+                for start in range(dirty.start, dirty.end, PAGE_BYTES):
+                    changed[start // PAGE_BYTES] = bytes(here[start : start + PAGE_BYTES])
+        self.rollback()  # to the file, which has it all now
         self.committed_bytes = self.size_bytes
         return changed
 

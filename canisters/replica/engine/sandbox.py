@@ -116,7 +116,7 @@ class Sandbox:
             fresh._heap.rollback()  # the new module's data segments: the heap has its own already
             fresh._heap.adopt_committed(self._heap)
             fresh._match_size(self._heap.size_bytes)
-            fresh._heap.forget_private()
+            fresh._heap.rollback()
             fresh._heap.adopt_changes(self._heap)
             fresh.heap_replaced = self.heap_replaced
         return fresh
@@ -188,7 +188,7 @@ class Sandbox:
         self._instantiate(heap)
         if heap is not None:
             self._match_size(heap.committed_bytes)
-            heap.forget_private()
+            heap.rollback()
         self._committed_globals = globals_
         self._write_globals(globals_)
 
