@@ -184,7 +184,7 @@ class _Context:
         if outcome.trapped is not None:
             if call is not None and call.on_cleanup is not None:
                 cleanup = replace(environment, argument=b"")
-                self._counted(Entry(Kind.CLEANUP_CALLBACK, closure=call.on_cleanup), cleanup)
+                self._counted(Entry(Kind.COMPOSITE_CLEANUP_CALLBACK, closure=call.on_cleanup), cleanup)
             text = self.graph.executor.explain(self.canister, outcome.trapped)
             return Reject(CANISTER_ERROR, text, outcome.trapped.code)
         if outcome.reply is not None:

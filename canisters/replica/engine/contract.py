@@ -40,8 +40,8 @@ class Mode(Flag):
     """In which kind of execution a System API function may be called. Source: interface specification, "System API"."""
 
     START = auto()
-    INIT = auto()  # canister_init
-    UPGRADE = auto()  # canister_pre_upgrade, canister_post_upgrade
+    INIT = auto()  # canister_init, canister_post_upgrade
+    PRE_UPGRADE = auto()
     UPDATE = auto()
     QUERY = auto()  # non-replicated
     REPLICATED_QUERY = auto()
@@ -51,6 +51,7 @@ class Mode(Flag):
     COMPOSITE_REPLY = auto()
     COMPOSITE_REJECT = auto()
     CLEANUP = auto()
+    COMPOSITE_CLEANUP = auto()
     TIMER = auto()  # canister_global_timer, canister_heartbeat, canister_on_low_wasm_memory
     INSPECT = auto()
 
@@ -73,13 +74,14 @@ class Kind(Enum):
     COMPOSITE_REPLY_CALLBACK = "composite reply"
     COMPOSITE_REJECT_CALLBACK = "composite reject"
     CLEANUP_CALLBACK = "cleanup"
+    COMPOSITE_CLEANUP_CALLBACK = "composite cleanup"
 
 
 MODES = {
     Kind.START: Mode.START,
     Kind.INIT: Mode.INIT,
-    Kind.PRE_UPGRADE: Mode.UPGRADE,
-    Kind.POST_UPGRADE: Mode.UPGRADE,
+    Kind.PRE_UPGRADE: Mode.PRE_UPGRADE,
+    Kind.POST_UPGRADE: Mode.INIT,
     Kind.INSPECT_MESSAGE: Mode.INSPECT,
     Kind.UPDATE: Mode.UPDATE,
     Kind.QUERY: Mode.QUERY,
@@ -93,6 +95,7 @@ MODES = {
     Kind.COMPOSITE_REPLY_CALLBACK: Mode.COMPOSITE_REPLY,
     Kind.COMPOSITE_REJECT_CALLBACK: Mode.COMPOSITE_REJECT,
     Kind.CLEANUP_CALLBACK: Mode.CLEANUP,
+    Kind.COMPOSITE_CLEANUP_CALLBACK: Mode.COMPOSITE_CLEANUP,
 }
 
 

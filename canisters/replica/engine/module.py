@@ -123,7 +123,8 @@ class Module:
             ) from error
         except CannotMeter as error:
             raise InvalidModule(f"the module uses an instruction that the network does not have: {error}") from error
-        _require_known_imports(compiled)
+        _require_known_imports(compiled, wide=layout.is_wasm64)
+        _require_plain_entries(compiled)
         if kept:
             kept.parent.mkdir(parents=True, exist_ok=True)
             partial = kept.with_suffix(f".{os.getpid()}")
@@ -152,6 +153,7 @@ def _unpacked(wasm: bytes) -> bytes:
 def _require_limits(layout: Layout) -> None:
     methods = [e.name for e in layout.exports if e.kind == 0 and e.name.startswith(_METHOD_PREFIXES)]
     names = [name.split(" ", 1)[1] for name in methods]
+    shown = [(name, content) for name, content in layout.custom if name.startswith("icp:")]
     checks = [
         (layout.code_bytes > MAX_CODE_BYTES, f"the code section has more than {MAX_CODE_BYTES} bytes"),
         (layout.functions_count > MAX_FUNCTIONS, f"the module defines more than {MAX_FUNCTIONS} functions"),
@@ -164,12 +166,20 @@ def _require_limits(layout: Layout) -> None:
         ),
         (len(set(names)) < len(names), "two methods have the same name"),
         (
-            sum(len(c) for n, c in layout.custom if n.startswith("icp:")) > MAX_CUSTOM_BYTES,
-            "the custom sections are larger than 1 MiB",
+            sum(len(n.partition(" ")[2].encode()) + len(c) for n, c in shown) > MAX_CUSTOM_BYTES,
+            "the custom sections are larger than 1 MiB, names included",
         ),
         (
-            sum(n.startswith("icp:") for n, _ in layout.custom) > MAX_CUSTOM_SECTIONS,
+            len(shown) > MAX_CUSTOM_SECTIONS,
             "the module has more than 16 custom sections",
+        ),
+        (
+            not all(n.startswith(("icp:public ", "icp:private ")) for n, _ in shown),
+            "a custom section whose name begins with icp: is neither icp:public nor icp:private",
+        ),
+        (
+            len({n.partition(" ")[2] for n, _ in shown}) < len({n for n, _ in shown}),
+            "a custom section is both public and private",
         ),
     ]
     for wrong, reason in checks:
@@ -186,7 +196,15 @@ def _require_limits(layout: Layout) -> None:
             )
 
 
-def _require_known_imports(compiled: wasmtime.Module) -> None:
+def _require_plain_entries(compiled: wasmtime.Module) -> None:
+    for export in compiled.exports:
+        if not isinstance(export.type, wasmtime.FuncType) or not export.name.startswith("canister_"):
+            continue
+        if export.type.params or export.type.results:
+            raise InvalidModule(f"the module exports {export.name!r} with parameters or results: it must have neither")
+
+
+def _require_known_imports(compiled: wasmtime.Module, *, wide: bool) -> None:
     for imported in compiled.imports:
         if imported.module != "ic0" or imported.name not in host.FUNCTIONS:
             raise InvalidModule(
@@ -196,5 +214,8 @@ def _require_known_imports(compiled: wasmtime.Module) -> None:
         if not isinstance(imported.type, wasmtime.FuncType):
             raise InvalidModule(f"the module imports {imported.name} as something that is not a function")
         given = ([str(t) for t in imported.type.params], [str(t) for t in imported.type.results])
-        if not function.accepts(*given):
-            raise InvalidModule(f"the module imports ic0.{imported.name} with the wrong type {given[0]} -> {given[1]}")
+        if not function.accepts(*given, wide=wide):
+            raise InvalidModule(
+                f"the module imports ic0.{imported.name} with the wrong type {given[0]} -> {given[1]} "
+                f"for a module of {64 if wide else 32}-bit memory"
+            )

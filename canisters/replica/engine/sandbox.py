@@ -38,7 +38,8 @@ from .module import Module, engine
 
 _STABLE_RESERVED_BYTES = 64 << 30  # address space; stable memory beyond it is refused
 _I32, _I64, _F32, _F64 = 0, 1, 2, 3
-_LIMITED = Mode.INIT | Mode.UPGRADE | Mode.UPDATE | Mode.REPLY | Mode.REJECT | Mode.TIMER  # by the wasm memory limit
+# By the wasm memory limit:
+_LIMITED = Mode.INIT | Mode.PRE_UPGRADE | Mode.UPDATE | Mode.REPLY | Mode.REJECT | Mode.TIMER
 _CODES = {
     wasmtime.TrapCode.STACK_OVERFLOW: ("IC0502", "stack overflow"),
     wasmtime.TrapCode.MEMORY_OUT_OF_BOUNDS: ("IC0502", "heap out of bounds"),

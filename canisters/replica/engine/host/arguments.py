@@ -7,8 +7,9 @@ from canisters.replica.engine.execution import MAX_QUERY_REPLY_BYTES, MAX_REPLY_
 
 from .registry import ANSWERS, ANY, CALLBACKS, ic0
 
-_WITH_ARGUMENT = Mode.INIT | Mode.UPGRADE | Mode.UPDATE | Mode.QUERY | Mode.REPLICATED_QUERY | Mode.COMPOSITE
+_WITH_ARGUMENT = Mode.INIT | Mode.UPDATE | Mode.QUERY | Mode.REPLICATED_QUERY | Mode.COMPOSITE
 _WITH_ARGUMENT |= Mode.REPLY | Mode.COMPOSITE_REPLY | Mode.INSPECT
+_WITH_CALLER_INFO = ANSWERS | Mode.CLEANUP | Mode.COMPOSITE_CLEANUP | Mode.INSPECT
 _REJECTED = Mode.REJECT | Mode.COMPOSITE_REJECT
 
 
@@ -33,22 +34,22 @@ def msg_caller_copy(execution: Execution, destination: int, offset: int, size: i
 
 
 # Nothing signs a caller's details here, so both are empty, as for a caller without them on the network.
-@ic0(">I", ANY)
+@ic0(">I", _WITH_CALLER_INFO)
 def msg_caller_info_data_size(_execution: Execution) -> int:
     return 0
 
 
-@ic0("III>", ANY)
+@ic0("III>", _WITH_CALLER_INFO)
 def msg_caller_info_data_copy(execution: Execution, destination: int, offset: int, size: int) -> None:
     execution.copy_out(b"", destination, offset, size)
 
 
-@ic0(">I", ANY)
+@ic0(">I", _WITH_CALLER_INFO)
 def msg_caller_info_signer_size(_execution: Execution) -> int:
     return 0
 
 
-@ic0("III>", ANY)
+@ic0("III>", _WITH_CALLER_INFO)
 def msg_caller_info_signer_copy(execution: Execution, destination: int, offset: int, size: int) -> None:
     execution.copy_out(b"", destination, offset, size)
 
@@ -70,7 +71,9 @@ def msg_reject_msg_copy(execution: Execution, destination: int, offset: int, siz
 
 @ic0(">L", Mode.UPDATE | Mode.QUERY | Mode.REPLICATED_QUERY | Mode.COMPOSITE | CALLBACKS)
 def msg_deadline(execution: Execution) -> int:
-    return execution.environment.deadline_ns
+    # Queries have none, whatever way they were asked.
+    has_deadline = execution.mode in Mode.UPDATE | Mode.REPLY | Mode.REJECT
+    return execution.environment.deadline_ns if has_deadline else 0
 
 
 @ic0("II>", ANSWERS)
@@ -92,7 +95,11 @@ def msg_reply(execution: Execution) -> None:
 def msg_reject(execution: Execution, source: int, size: int) -> None:
     if size > MAX_REPLY_BYTES:
         raise Trap(f"the reject message is larger than {MAX_REPLY_BYTES} bytes", "IC0504")
-    execution.answer(reject=execution.read(source, size).decode("utf-8", "replace"))
+    try:
+        message = execution.read(source, size).decode()
+    except UnicodeDecodeError as error:
+        raise Trap("the reject message is not UTF-8", "IC0504") from error
+    execution.answer(reject=message)
 
 
 @ic0(">I", Mode.INSPECT)

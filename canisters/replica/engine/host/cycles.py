@@ -7,7 +7,7 @@ from canisters.replica.engine.execution import Execution, Trap
 
 from .registry import ANY, ANY_AND_START, REPLICATED, ic0
 
-_WITH_CALL = Mode.UPDATE | Mode.REPLY | Mode.REJECT
+_WITH_CALL = Mode.UPDATE | Mode.REPLICATED_QUERY | Mode.REPLY | Mode.REJECT
 _RESPONSES = Mode.REPLY | Mode.REJECT
 _U64 = (1 << 64) - 1
 
@@ -17,7 +17,9 @@ COST_HTTP_BASE, COST_HTTP_NODE, COST_HTTP_REQUEST_BYTE, COST_HTTP_RESPONSE_BYTE,
 
 
 def _available(execution: Execution) -> int:
-    return execution.environment.cycles_available - execution.outcome.cycles_accepted
+    """What came with the call and was neither taken yet nor, with the answer, sent back."""
+    left = execution.environment.cycles_available - execution.outcome.cycles_accepted
+    return 0 if execution.replied else left
 
 
 def _as_u64(value: int, name: str) -> int:
@@ -77,7 +79,7 @@ def msg_cycles_accept128(execution: Execution, high: int, low: int, destination:
     execution.write_u128(destination, _accept(execution, high << 64 | low))
 
 
-@ic0("LLI>", REPLICATED | Mode.CLEANUP)
+@ic0("LLI>", REPLICATED | Mode.REPLICATED_QUERY | Mode.CLEANUP)
 def cycles_burn128(execution: Execution, high: int, low: int, destination: int) -> None:
     burned = max(0, min(high << 64 | low, execution.liquid_cycles))
     execution.outcome.cycles_burned += burned

@@ -5,9 +5,13 @@ from __future__ import annotations
 from canisters.replica.engine.contract import Mode
 from canisters.replica.engine.execution import Execution, Trap
 
-from .registry import ANY, ANY_AND_START, ic0
+from .registry import ANY, ANY_AND_START, REPLICATED, ic0
 
-_NON_REPLICATED = Mode.QUERY | Mode.COMPOSITE
+_NON_REPLICATED_QUERY = Mode.QUERY | Mode.COMPOSITE
+_NON_REPLICATED = (
+    _NON_REPLICATED_QUERY | Mode.COMPOSITE_REPLY | Mode.COMPOSITE_REJECT | Mode.COMPOSITE_CLEANUP | Mode.INSPECT
+)
+_WITH_ROOT_KEY = REPLICATED | Mode.REPLICATED_QUERY | Mode.CLEANUP
 
 
 @ic0(">I", ANY)
@@ -40,12 +44,12 @@ def canister_version(execution: Execution) -> int:
     return execution.environment.canister_version
 
 
-@ic0(">I", ANY)
+@ic0(">I", _WITH_ROOT_KEY)
 def root_key_size(execution: Execution) -> int:
     return len(execution.environment.root_key)
 
 
-@ic0("III>", ANY)
+@ic0("III>", _WITH_ROOT_KEY)
 def root_key_copy(execution: Execution, destination: int, offset: int, size: int) -> None:
     execution.copy_out(execution.environment.root_key, destination, offset, size)
 
@@ -61,12 +65,12 @@ def _certificate(execution: Execution) -> bytes:
     return execution.environment.data_certificate
 
 
-@ic0(">I", _NON_REPLICATED)
+@ic0(">I", _NON_REPLICATED_QUERY)
 def data_certificate_size(execution: Execution) -> int:
     return len(_certificate(execution))
 
 
-@ic0("III>", _NON_REPLICATED)
+@ic0("III>", _NON_REPLICATED_QUERY)
 def data_certificate_copy(execution: Execution, destination: int, offset: int, size: int) -> None:
     execution.copy_out(_certificate(execution), destination, offset, size)
 
@@ -95,9 +99,7 @@ def is_controller(execution: Execution, source: int, size: int) -> int:
 
 @ic0(">i", ANY_AND_START)
 def in_replicated_execution(execution: Execution) -> int:
-    return int(
-        execution.mode not in (Mode.QUERY, Mode.COMPOSITE, Mode.COMPOSITE_REPLY, Mode.COMPOSITE_REJECT, Mode.INSPECT)
-    )
+    return int(execution.mode not in _NON_REPLICATED)
 
 
 def _variable(execution: Execution, index: int) -> tuple[str, str]:

@@ -12,10 +12,15 @@ ANY = ~Mode.START
 ANY_AND_START = ANY | Mode.START
 ANSWERS = Mode.UPDATE | Mode.QUERY | Mode.REPLICATED_QUERY | Mode.COMPOSITE | Mode.REPLY | Mode.REJECT
 ANSWERS |= Mode.COMPOSITE_REPLY | Mode.COMPOSITE_REJECT
-REPLICATED = Mode.INIT | Mode.UPGRADE | Mode.UPDATE | Mode.REPLY | Mode.REJECT | Mode.TIMER
+REPLICATED = Mode.INIT | Mode.PRE_UPGRADE | Mode.UPDATE | Mode.REPLY | Mode.REJECT | Mode.TIMER
 CALLBACKS = Mode.REPLY | Mode.REJECT | Mode.COMPOSITE_REPLY | Mode.COMPOSITE_REJECT
 CALLERS = Mode.UPDATE | Mode.COMPOSITE | CALLBACKS | Mode.TIMER
 
+# Whose amounts and offsets are too small for a canister with 64-bit memory.
+NARROW_ONLY = {
+    "msg_cycles_available", "msg_cycles_refunded", "msg_cycles_accept", "canister_cycle_balance", "call_cycles_add",
+    "stable_size", "stable_grow", "stable_write", "stable_read",
+}  # fmt: skip
 OVERHEAD = 500  # instructions, of almost every function. Source: system_api_complexity.rs
 Effect = Callable[..., int | None]
 
@@ -31,14 +36,11 @@ class SystemFunction:
     cost: int
     effect: Effect
 
-    def accepts(self, params: list[str], results: list[str]) -> bool:
-        wanted = [*self.parameters, *self.result]
-        given = [*params, *results]
-        if len(params) != len(self.parameters) or len(results) != len(self.result):
-            return False
-        pointers = {g for w, g in zip(wanted, given, strict=True) if w == "I"}
-        fixed = all(g == {"i": "i32", "L": "i64"}.get(w, g) for w, g in zip(wanted, given, strict=True))
-        return fixed and len(pointers) <= 1 and pointers <= {"i32", "i64"}
+    def accepts(self, params: list[str], results: list[str], *, wide: bool) -> bool:
+        """Whether a module whose memory is of 64 bits (`wide`), or of 32, may import it with this type."""
+        types = {"I": "i64" if wide else "i32", "i": "i32", "L": "i64"}
+        wanted = [types[letter] for letter in self.parameters], [types[letter] for letter in self.result]
+        return wanted == (params, results) and not (wide and self.name in NARROW_ONLY)
 
     def run(self, execution: Execution, arguments: list[int]) -> int | None:
         # ALLOWED

@@ -47,12 +47,14 @@ def stable_grow(execution: Execution, more: int) -> int:
 
 @ic0("iii>", ANY_AND_START, _SMALL)
 def stable_write(execution: Execution, offset: int, source: int, size: int) -> None:
+    _require_small(execution, "stable_write")
     _range(execution, offset, size)
     execution.stable.write(offset, execution.read(source, size))
 
 
 @ic0("iii>", ANY_AND_START, _SMALL)
 def stable_read(execution: Execution, destination: int, offset: int, size: int) -> None:
+    _require_small(execution, "stable_read")
     _range(execution, offset, size)
     execution.write(destination, execution.stable.read(offset, size))
 

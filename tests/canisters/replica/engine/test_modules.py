@@ -35,6 +35,12 @@ def custom(name: bytes, content: bytes) -> bytes:
         ('(module (import "ic0" "msg_arg_data_copy" (func (param i32 i64 i32))))', "wrong type"),
         ('(module (import "ic0" "memory" (memory 1)))', "not a function"),
         ('(module (import "ic0" "g" (global (mut i32))))', "not a function"),
+        ('(module (import "ic0" "canister_self_size" (func (result i32))) (memory i64 1))', "of 64-bit memory"),
+        ('(module (import "ic0" "canister_self_size" (func (result i64))) (memory 1))', "of 32-bit memory"),
+        ('(module (import "ic0" "canister_self_size" (func (result i64))))', "of 32-bit memory"),
+        ('(module (import "ic0" "stable_size" (func (result i32))) (memory i64 1))', "of 64-bit memory"),
+        ('(module (func (export "canister_update a") (param i32)))', "it must have neither"),
+        ('(module (func (export "canister_init") (result i32) (i32.const 1)))', "it must have neither"),
         ("(module (memory 1) (memory 1))", "memor"),
         ('(module (func (export "canister_query a")) (func (export "canister_update a")))', "same name"),
         ('(module (func (export "canister_nonsense")))', "reserved name"),
@@ -110,6 +116,29 @@ def test_sections_are_public_or_private():
     )
 
     assert module.metadata == {"candid:service": ("public", b"service : {}"), "notes": ("private", b"x")}
+
+
+@pytest.mark.parametrize(
+    ("sections", "words"),
+    [
+        ([b"icp:public a", b"icp:private a"], "both public and private"),
+        ([b"icp:secret a"], "neither icp:public nor icp:private"),
+        ([b"icp:public"], "neither icp:public nor icp:private"),
+    ],
+)
+def test_sections_that_the_network_would_not_show_are_refused(sections, words):
+    with pytest.raises(InvalidModule, match=words):
+        Module.prepare(HEADER + b"".join(custom(name, b"") for name in sections))
+
+
+def test_the_names_of_sections_count_towards_their_size():
+    def module_with(name_bytes: int) -> bytes:
+        return HEADER + custom(b"icp:public " + b"n" * name_bytes, bytes((1 << 20) - 10))
+
+    assert Module.prepare(module_with(10)).metadata
+
+    with pytest.raises(InvalidModule, match="names included"):
+        Module.prepare(module_with(11))
 
 
 def test_compiled_code_is_kept_and_damaged_code_is_made_anew(tmp_path):

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from canisters.replica.engine import host
-from canisters.replica.engine.contract import MODES, Closure, Entry, Kind
+from canisters.replica.engine.contract import Closure, Entry, Kind
 
 IMPORTS = {
     "i32": {"I": "i32", "i": "i32", "L": "i64"},
@@ -180,49 +180,106 @@ def test_a_call_that_was_answered_before_is_not_answered_again(wat):
 
 # --- where functions may be called ---
 
-ALLOWED = [
-    ("msg_reply", {Kind.UPDATE, Kind.QUERY, Kind.REPLICATED_QUERY, Kind.COMPOSITE_QUERY}),
-    (
-        "certified_data_set",
-        {
-            Kind.INIT,
-            Kind.PRE_UPGRADE,
-            Kind.POST_UPGRADE,
-            Kind.UPDATE,
-            Kind.HEARTBEAT,
-            Kind.GLOBAL_TIMER,
-            Kind.ON_LOW_WASM_MEMORY,
-        },
-    ),
-    ("accept_message", {Kind.INSPECT_MESSAGE}),
-    ("call_perform", {Kind.UPDATE, Kind.COMPOSITE_QUERY, Kind.HEARTBEAT, Kind.GLOBAL_TIMER, Kind.ON_LOW_WASM_MEMORY}),
-    ("msg_cycles_accept128", {Kind.UPDATE}),
-    ("msg_method_name_size", {Kind.INSPECT_MESSAGE}),
-    ("data_certificate_size", {Kind.QUERY, Kind.COMPOSITE_QUERY}),
-    ("time", set(MODES) - {Kind.START}),
-    ("debug_print", set(MODES)),
-    ("trap", set(MODES)),
-]
-ENTRIES = [kind for kind in Kind if "back" not in kind.name.lower()]
+# From where each function may be called, in the letters of the specification's overview of imports.
+PLACES = {
+    "I": {Kind.INIT, Kind.POST_UPGRADE},
+    "G": {Kind.PRE_UPGRADE},
+    "U": {Kind.UPDATE},
+    "RQ": {Kind.REPLICATED_QUERY},
+    "NRQ": {Kind.QUERY},
+    "CQ": {Kind.COMPOSITE_QUERY},
+    "Ry": {Kind.REPLY_CALLBACK},
+    "Rt": {Kind.REJECT_CALLBACK},
+    "CRy": {Kind.COMPOSITE_REPLY_CALLBACK},
+    "CRt": {Kind.COMPOSITE_REJECT_CALLBACK},
+    "C": {Kind.CLEANUP_CALLBACK},
+    "CC": {Kind.COMPOSITE_CLEANUP_CALLBACK},
+    "s": {Kind.START},
+    "F": {Kind.INSPECT_MESSAGE},
+    "T": {Kind.HEARTBEAT, Kind.GLOBAL_TIMER, Kind.ON_LOW_WASM_MEMORY},
+    "*": set(Kind) - {Kind.START},
+}
+ALLOWED = {
+    "I U RQ NRQ CQ Ry CRy F": "msg_arg_data_size msg_arg_data_copy",
+    "U RQ NRQ CQ Ry Rt CRy CRt C CC F": """
+        msg_caller_info_data_size msg_caller_info_data_copy msg_caller_info_signer_size msg_caller_info_signer_copy""",
+    "Ry Rt CRy CRt C": "msg_reject_code",
+    "Rt CRt": "msg_reject_msg_size msg_reject_msg_copy",
+    "U RQ NRQ CQ Ry Rt CRy CRt": "msg_deadline msg_reply_data_append msg_reply msg_reject",
+    "U RQ Rt Ry": "msg_cycles_available msg_cycles_available128 msg_cycles_accept msg_cycles_accept128",
+    "Rt Ry": "msg_cycles_refunded msg_cycles_refunded128",
+    "I G U RQ Ry Rt C T": "cycles_burn128 root_key_size root_key_copy",
+    "F": "msg_method_name_size msg_method_name_copy accept_message",
+    "U CQ Ry Rt CRy CRt T": "call_new call_on_cleanup call_data_append call_with_best_effort_response call_perform",
+    "U Ry Rt T": "call_cycles_add call_cycles_add128",
+    "I G U Ry Rt T": "certified_data_set",
+    "I G U Ry Rt C T": "global_timer_set",
+    "NRQ CQ": "data_certificate_size data_certificate_copy",
+    "*": """
+        msg_caller_size msg_caller_copy canister_self_size canister_self_copy canister_cycle_balance canister_cycle_balance128
+        canister_liquid_cycle_balance128 canister_status canister_version subnet_self_size subnet_self_copy
+        data_certificate_present time env_var_count env_var_name_size env_var_name_copy env_var_name_exists env_var_value_size
+        env_var_value_copy""",
+    "* s": """
+        stable_size stable_grow stable_write stable_read stable64_size stable64_grow stable64_write stable64_read
+        performance_counter is_controller in_replicated_execution cost_call cost_create_canister cost_http_request
+        cost_sign_with_ecdsa cost_sign_with_schnorr cost_vetkd_derive_key debug_print trap""",
+}
+FUNCTIONS = [(name, letters) for letters, names in ALLOWED.items() for name in names.split()]
 
 
-@pytest.mark.parametrize("kind", ENTRIES)
-@pytest.mark.parametrize(("name", "allowed"), ALLOWED, ids=[name for name, _ in ALLOWED])
-def test_functions_are_refused_where_they_have_no_meaning(wat, name, allowed, kind):
+def test_the_table_of_places_has_every_function():
+    assert sorted(name for name, _ in FUNCTIONS) == sorted(host.FUNCTIONS)
+
+
+@pytest.mark.parametrize(("name", "letters"), FUNCTIONS, ids=[name for name, _ in FUNCTIONS])
+def test_a_function_is_refused_in_every_place_where_it_has_no_meaning(wat, name, letters):
     function = host.FUNCTIONS[name]
     zeros = "".join(f"({'i64' if p == 'L' else 'i32'}.const 0)" for p in function.parameters)
-    drop = "(drop " if function.result else "("
-    inner = f"(call ${name} {zeros})"
-    body = f"{drop}{inner})" if function.result else inner
-    export = Entry(kind, "m").export
-    start = "(start $f)" if kind is Kind.START else ""
-    exported = "" if kind is Kind.START else f'(export "{export}")'
-    canister = wat(f"(module {imported(name)} (memory 1) (func $f {exported} {body}) {start})")
+    call = f"(call ${name} {zeros})"
+    body = f"(drop {call})" if function.result else call
+    plain = [kind for kind in Kind if "CALLBACK" not in kind.name and kind is not Kind.START]
+    exports = "".join(f'(export "{export}")' for export in sorted({Entry(kind, kind.name).export for kind in plain}))
+    callback = f"(table 1 funcref) (elem (i32.const 0) $g) (func $g (param i32) {body})"
+    ordinary = wat(f"(module {imported(name)} (memory 1) (func {exports} {body}) {callback})")
+    starting = wat(f"(module {imported(name)} (memory 1) (func $f {body}) (start $f))")
 
-    outcome = canister.run(kind, "m" if export.endswith(" m") else "")
+    refused = set()
+    for kind in Kind:
+        entry = Entry(kind, kind.name if kind in plain else "", Closure(0, 0) if "CALLBACK" in kind.name else None)
+        canister = starting if kind is Kind.START else ordinary
+        outcome = canister.sandbox.run(entry, canister.environment())
+        canister.sandbox.rollback()
+        if outcome.trapped is not None and f"ic0.{name} cannot be called in" in outcome.trapped.message:
+            refused.add(kind)
 
-    refused = outcome.trapped is not None and f"ic0.{name} cannot be called in" in outcome.trapped.message
-    assert refused == (kind not in allowed)
+    assert set(Kind) - refused == set().union(*(PLACES[letter] for letter in letters.split()))
+
+
+def test_a_query_has_no_deadline_whatever_way_it_was_asked(wat):
+    tell = "(i64.store (i32.const 0) (call $msg_deadline)) (call $msg_reply_data_append (i32.const 0) (i32.const 8)) (call $msg_reply)"
+    canister = wat(module("msg_deadline", body=tell))
+
+    assert canister.update("go", deadline_ns=7).reply == (7).to_bytes(8, "little")
+    assert canister.run(Kind.REPLICATED_QUERY, "view", deadline_ns=7).reply == bytes(8)
+
+
+def test_a_reject_message_that_is_no_text_traps(wat):
+    canister = wat(
+        module("msg_reject", body="(call $msg_reject (i32.const 0) (i32.const 1))", more='(data (i32.const 0) "\\ff")')
+    )
+
+    assert "not UTF-8" in canister.update("go").trapped.message
+
+
+def test_nothing_is_left_of_the_cycles_of_a_call_that_is_answered(wat):
+    body = """(call $msg_reply) (if (i64.ne (call $msg_cycles_available) (i64.const 0)) (then (unreachable)))
+        (if (i64.ne (call $msg_cycles_accept (i64.const 9)) (i64.const 0)) (then (unreachable)))"""
+    canister = wat(module("msg_cycles_available", "msg_cycles_accept", body=body))
+
+    outcome = canister.update("go", cycles_available=100)
+
+    assert (outcome.trapped, outcome.reply, outcome.cycles_accepted) == (None, b"", 0)
 
 
 # --- calls ---
