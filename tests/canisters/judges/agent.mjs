@@ -215,8 +215,15 @@ const checks = {
     await refused(agent.readState(canister, { paths: [own('secret')] }), /404|path/i);
     await refused(agent.readState(canister, { paths: [[label('canister'), (await create()).toUint8Array(), label('module_hash')]] }), /effective|400/i);
     const submitted = await agent.call(canister, { methodName: 'inc', arg: nothing, callSync: false });
+    const asked = [label('request_status'), submitted.requestId];
+    const isKnown = async () => {
+      const state = await agent.readState(canister, { paths: [asked] });
+      const told = await Certificate.create({ certificate: state.certificate, rootKey: agent.rootKey, principal: { canisterId: canister } });
+      return told.lookup_path([...asked, label('status')]).status === LookupPathStatus.Found;
+    };
+    while (!(await isKnown())) await new Promise((resolve) => setTimeout(resolve, 20)); // taken in, and in the state a block later
     const stranger = await connect(Ed25519KeyIdentity.generate());
-    await refused(stranger.readState(canister, { paths: [[label('request_status'), submitted.requestId]] }), /403|not signed by/i);
+    await refused(stranger.readState(canister, { paths: [asked] }), /403|not signed by/i);
   },
   'an expired delegation is refused': async () => {
     const session = Ed25519KeyIdentity.generate();
