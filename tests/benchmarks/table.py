@@ -53,6 +53,16 @@ ROWS = (
     Row("wall time: CNN", ("compiler.wall.cnn_28.f32", "compiler.wall.cnn_28.int8"), "", ""),
     Row("wall time: GPT-2 124M, a decoded token, int8", ("compiler.wall.gpt2_decode.int8",), "", ""),
     Row("ONNX node tests passing, of 1,884", ("compiler.node_tests.passing",), "about 85 %: tract", "1,884"),
+    Row("embedded network, 32 connections: updates a second", ("replica.load_32.updates",), "710: feasibility study", ""),
+    Row("queries a second", ("replica.load_32.queries",), "1,718: study", ""),
+    Row("128 connections: 99th percentile of an update, seconds", ("replica.load_128.update_p99",), "2.3: study", ""),
+    Row("canisters.client, all verified, one caller: median update, ms", ("replica.client.update",), "8: study", ""),
+    Row("median query, ms", ("replica.client.query",), "3: study", ""),
+    Row("a query on 1 GiB, all resident, times one on 16 MiB", ("replica.query.1_gib_over_16_mib",), "67: study", ""),
+    Row("commit of 1,000 scattered pages, ms", ("replica.commit_1000_pages",), "9 to 23: study", ""),
+    Row("restart with 50 canisters, compiled code kept, seconds", ("replica.restart_50_canisters",), "", ""),
+    Row("idle: processor use, percent", ("replica.idle.cpu",), "", ""),
+    Row("idle: memory, MiB", ("replica.idle.memory",), "", ""),
 )  # fmt: skip
 
 
