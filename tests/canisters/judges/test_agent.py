@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-from pathlib import Path
-
 import pytest
 
 CHECKS = [
@@ -40,23 +35,11 @@ CHECKS = [
 
 
 @pytest.fixture(scope="module")
-def verdicts(replica, probe, compiled, large_probe, repository: Path, tmp_path_factory) -> dict[str, str]:
+def verdicts(verdicts_of, probe, compiled, large_probe, tmp_path_factory) -> dict[str, str]:
     files = tmp_path_factory.mktemp("agent")
     for name, wasm in (("probe", probe), ("ledger", compiled("ledger")), ("large", large_probe)):
         (files / name).write_bytes(wasm)
-    told = {"url": replica.url, "rootKey": replica.root_key.hex()}
-    told |= {name: str(files / name) for name in ("probe", "ledger", "large")}
-    ran = subprocess.run(
-        ["node", str(repository / "tests/canisters/judges/agent.mjs"), json.dumps(told)],
-        capture_output=True,
-        text=True,
-        timeout=240,
-        env={**os.environ, "NODE_NO_WARNINGS": "1"},
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stderr
-    verdicts: dict[str, str] = json.loads(ran.stdout.splitlines()[-1])
-    return verdicts
+    return verdicts_of("agent.mjs", **{name: str(files / name) for name in ("probe", "ledger", "large")})
 
 
 @pytest.mark.slow

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -41,19 +37,8 @@ def ledger(replica, compiled) -> Iterator[Principal]:
 
 
 @pytest.fixture(scope="module")
-def verdicts(ledger: Principal, replica, repository: Path) -> dict[str, str]:
-    told = {"url": replica.url, "rootKey": replica.root_key.hex(), "ledger": str(ledger)}
-    ran = subprocess.run(
-        ["node", str(repository / "tests/canisters/judges/ledgers.mjs"), json.dumps(told)],
-        capture_output=True,
-        text=True,
-        timeout=240,
-        env={**os.environ, "NODE_NO_WARNINGS": "1"},
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stderr
-    verdicts: dict[str, str] = json.loads(ran.stdout.splitlines()[-1])
-    return verdicts
+def verdicts(verdicts_of, ledger: Principal) -> dict[str, str]:
+    return verdicts_of("ledgers.mjs", ledger=str(ledger))
 
 
 @pytest.mark.parametrize("check", CHECKS)
